@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import takewhile
+
+from django.db.models import QuerySet
 
 from integrations.http.backoff import double_delay
 from portal.connections.models import Connection
 from portal.connections.permissions import monitor
+from portal.core.database.compiled_queries import compile_once
 from portal.issues import service
 from portal.issues.models import Issue
 from portal.sync.models import SyncRun
@@ -22,15 +26,22 @@ _CAUSES_WITH_OWN_ISSUE = {_Cause.DOWN, _Cause.RATE_LIMIT, _Cause.CREDENTIAL, _Ca
 
 def get_recent_failures(connection: Connection, *, people: bool = False) -> list[SyncRun]:
     """Return the failed runs since the last completed one, newest first, up to a limit."""
+    if _find_newest_status(connection.pk, people=people) != [_Status.FAILED]:
+        return []  # mostly: the others do not matter
+    runs = _select_ended_runs(connection.pk, people=people)[:MAX_COUNTED_FAILURES]
+    return [*takewhile(lambda run: run.status == _Status.FAILED, runs)]
+
+
+def _select_ended_runs(connection_id: int, *, people: bool) -> QuerySet[SyncRun]:
     # Canceled runs say nothing, and syncs of people nothing about other syncs.
-    failed = []
-    ended = connection.syncs.exclude(status__in=(*SyncRun.OPEN, *SyncRun.CUT_SHORT))
-    same_kind = ended.filter(scope=_Scope.PEOPLE) if people else ended.exclude(scope=_Scope.PEOPLE)
-    for run in same_kind[:MAX_COUNTED_FAILURES]:
-        if run.status != _Status.FAILED:
-            break
-        failed.append(run)
-    return failed
+    runs = SyncRun.objects.filter(connection=connection_id)
+    ended = runs.exclude(status__in=(*SyncRun.OPEN, *SyncRun.CUT_SHORT))
+    return ended.filter(scope=_Scope.PEOPLE) if people else ended.exclude(scope=_Scope.PEOPLE)
+
+
+@compile_once
+def _find_newest_status(connection_id: int, *, people: bool) -> QuerySet[SyncRun, str]:
+    return _select_ended_runs(connection_id, people=people).values_list("status", flat=True)[:1]
 
 
 def compute_retry_time(failure_count: int, last_failed_at: datetime) -> datetime:

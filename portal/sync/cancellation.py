@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection, Credential
 from portal.core import transitions
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.models import SeenPage, SyncRun, SyncStep
 
 
@@ -21,10 +23,15 @@ def cancel_runs(connection: Connection, *, why: str = "the connection was paused
 
 def cancel_outdated_runs(connection: Connection) -> list[SyncRun]:
     """Cancel and return runs of a replaced credential: another may not use their cursors."""
-    runs = connection.syncs.filter(status__in=SyncRun.OPEN, credential__isnull=False)
-    outdated = runs.exclude(credential__state=Credential.State.IN_USE)
+    outdated = _list_outdated_runs(connection.pk)
     why = "another credential is in use"
     return [run for run in outdated if _end_run(run, SyncRun.Status.REPLACED, why)]
+
+
+@compile_once
+def _list_outdated_runs(connection_id: int) -> QuerySet[SyncRun]:
+    runs = SyncRun.objects.filter(connection=connection_id, status__in=SyncRun.OPEN)
+    return runs.filter(credential__isnull=False).exclude(credential__state=Credential.State.IN_USE)
 
 
 @transaction.atomic

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection
-from portal.sync.engine.plan import get_last_successful_run
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.sync.models import AtsUser, FreshnessKind, Job, SyncRun
 from portal.sync.schedule import PEOPLE_INTERVAL, RECENT_INTERVAL
 
@@ -19,6 +21,10 @@ PROMISED_AGE = {
     FreshnessKind.DATA: 2 * RECENT_INTERVAL,
     FreshnessKind.ACCESS: 2 * PEOPLE_INTERVAL,
 }
+
+
+_DATA_SCOPES = (SyncRun.Scope.FULL, SyncRun.Scope.RECENT)
+_ACCESS_SCOPES = (SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE)
 
 
 class State(StrEnum):
@@ -44,22 +50,28 @@ class Freshness:
 
 def get_freshness(connection: Connection, *, job: Job | None = None) -> Freshness:
     """Freshness of a connection's data, or of a job that may have been refreshed on its own."""
-    run = get_last_successful_run(connection)
-    times = [run.started_at if run else None, job.read_at if job else None]
+    times = [*_find_last_start(connection.pk, scopes=_DATA_SCOPES), job.read_at if job else None]
     return classify_age(max((time for time in times if time), default=None))
 
 
 def get_access_read_at(connection: Connection, user: AtsUser | None = None) -> datetime | None:
     """Return when everybody's access was last read, or this user's if that is newer."""
-    runs = connection.syncs.filter(
-        status__in=SyncRun.COMPLETED,
-        scope__in=(SyncRun.Scope.FULL, SyncRun.Scope.PEOPLE),
-    )
     times = [
-        runs.values_list("started_at", flat=True).first(),
+        *_find_last_start(connection.pk, scopes=_ACCESS_SCOPES),
         user.access_read_at if user else None,
     ]
     return max((time for time in times if time), default=None)
+
+
+@use_prepared_statements()
+@compile_once
+def _find_last_start(
+    connection_id: int, *, scopes: tuple[SyncRun.Scope, ...]
+) -> QuerySet[SyncRun, datetime | None]:
+    runs = SyncRun.objects.filter(
+        connection=connection_id, status__in=SyncRun.COMPLETED, scope__in=scopes
+    )
+    return runs.values_list("started_at", flat=True)[:1]
 
 
 def classify_age(as_of: datetime | None) -> Freshness:

@@ -537,7 +537,7 @@ class SyncRun(GreenhouseWait):
 
     MOVES: ClassVar = {
         Status.QUEUED: {Status.RUNNING, Status.FAILED, Status.STOPPED, Status.REPLACED},
-        # Back to queued: the worker died or used up its time slice; resumes from the checkpoint.
+        # Back to queued: the worker died or its turn is over; resumes from the checkpoint.
         Status.RUNNING: {
             Status.DONE,
             Status.PARTIAL,

@@ -1,4 +1,4 @@
-"""When each connection is synced; phases derived from its key spread the load."""
+"""When each connection is synced, to the second; phases derived from its key spread the load."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from django.utils import timezone
 from portal.accounts.activity import build_active_filter
 from portal.accounts.models import ActivityPeriod
 from portal.connections.models import Connection
+from portal.core import queue
 from portal.sync import alerts
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun
@@ -29,26 +30,54 @@ PEOPLE_TIME_DIVISOR = 2
 NIGHT_WINDOW = timedelta(hours=6)  # from midnight, UTC
 FULL_RETRY_AFTER = timedelta(hours=1)
 PEOPLE_RUN_RETENTION = timedelta(days=2)
+LOOK_AHEAD = timedelta(minutes=1)  # until the next look
+REQUEST_TASK = "portal.sync.tasks.request_due_sync"
 
 Scope = SyncRun.Scope
 
 
 def request_due_syncs() -> None:
-    """Request every sync that is due. The number of queries depends only on what is due."""
+    """Request every sync that is due, and queue for their second those that will be until the next
+    look. The number of queries depends only on what is due.
+    """
     now = timezone.now()
-    scheduled = Connection.objects.filter(state__in=Connection.LIVE_STATES).select_related(
-        "organization"
-    )
     open_runs = {
         (connection_id, scope == Scope.PEOPLE)
         for connection_id, scope in SyncRun.objects.filter(status__in=SyncRun.OPEN)
         .order_by()
         .values_list("connection_id", "scope")
     }
-    for history in _load_run_histories(scheduled, now):
+    next_due_times: dict[int, datetime] = {}
+    for history in _load_run_histories(_list_scheduled(), now):
         for scope in history.list_due_scopes(now):
             if (history.connection.pk, scope == Scope.PEOPLE) not in open_runs:
                 run_lifecycle.request_sync(history.connection, scope)
+        if now < (due_at := history.get_next_due_time(now)) <= now + LOOK_AHEAD:
+            next_due_times[history.connection.pk] = due_at
+    _queue_requests(next_due_times)
+
+
+def request_due_sync(connection_id: int) -> None:
+    """Request what is due of this connection by now."""
+    now = timezone.now()
+    for history in _load_run_histories(_list_scheduled().filter(pk=connection_id), now):
+        for scope in history.list_due_scopes(now):
+            run_lifecycle.request_sync(history.connection, scope)
+
+
+def _list_scheduled() -> QuerySet[Connection]:
+    live = Connection.objects.filter(state__in=Connection.LIVE_STATES)
+    return live.select_related("organization")
+
+
+def _queue_requests(due_times: Mapping[int, datetime]) -> None:
+    if not due_times:
+        return
+    connections = Connection.objects.filter(pk__in=due_times)
+    for pk, organization_id in queue.exclude_queued(connections, REQUEST_TASK).values_list(
+        "pk", "organization_id"
+    ):
+        queue.enqueue_task(REQUEST_TASK, pk, organization_id=organization_id, due_at=due_times[pk])
 
 
 def get_next_run(connection: Connection) -> tuple[datetime, str]:
@@ -74,6 +103,13 @@ class _RunHistory:
         if self._get_people_due_time(now) <= now and not self._is_backing_off(now, people=True):
             scopes.append(Scope.PEOPLE)
         return scopes
+
+    def get_next_due_time(self, now: datetime) -> datetime:
+        data_due, people_due = self.get_next_run(now)[0], self._get_people_due_time(now)
+        return min(
+            max(data_due, self.retry_at.get(False, data_due)),
+            max(people_due, self.retry_at.get(True, people_due)),
+        )
 
     def get_next_run(self, now: datetime) -> tuple[datetime, str]:
         full = self.completed.get(Scope.FULL)

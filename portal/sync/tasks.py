@@ -33,6 +33,10 @@ def request_due_syncs() -> None:
     schedule.request_due_syncs()
 
 
+def request_due_sync(connection_id: int) -> None:
+    schedule.request_due_sync(connection_id)
+
+
 @all_organizations("measures every customer")
 def record_freshness() -> None:
     recorder.record_minutes()

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection as database
+from django.db import transaction
 
 from portal.sync.models import SeenPage, SyncRun, SyncStep
 
@@ -21,59 +22,39 @@ _COUNTS = (
 )
 # What other statements change of a step while it runs.
 _STATE = (*_COUNTS, "has_unidentified_records", "restarted")
-_LEASED_SQL = f"id = %s AND status = '{SyncRun.Status.RUNNING.value}' AND lease_token = %s"
-_RENEW_LEASE_SQL = f"UPDATE {_RUNS} SET heartbeat_at = %s WHERE {_LEASED_SQL}"  # noqa: S608  # our own tables
-# A written page is progress.
-_RENEW_AFTER_PROGRESS_SQL = (
-    f"UPDATE {_RUNS} SET heartbeat_at = %s, claim_count = 0 WHERE {_LEASED_SQL}"  # noqa: S608
+_RENEW_LEASE_SQL, _RENEW_AFTER_PROGRESS_SQL = (  # a written page is progress
+    f"UPDATE {_RUNS} SET heartbeat_at = %s{progress} WHERE id = %s"  # noqa: S608  # our own tables
+    f" AND status = '{SyncRun.Status.RUNNING.value}' AND lease_token = %s"
+    for progress in ("", ", claim_count = 0")
 )
-_CHECKPOINT_SQL = (
-    f'UPDATE {_STEPS} SET pages = %s, "cursor" = %s, at_end = %s'  # noqa: S608
-    f"{''.join(f', {name} = {_STEPS}.{name} + %s' for name in _COUNTS)}"
+_BEGIN_SQL = "status = %s, started_at = %s"
+_CHECKPOINT_SQL = 'pages = %s, "cursor" = %s, at_end = %s' + "".join(
+    f", {name} = {_STEPS}.{name} + %s" for name in _COUNTS
 )
-_SAVE_CHECKPOINT_SQL = f"{_CHECKPOINT_SQL} WHERE id = %s"
-_STORE_KEYS_SQL = f"INSERT INTO {_SEEN_PAGES} (step_id, keys) VALUES (%s, %s)"  # noqa: S608
-# These two are PostgreSQL's only: SQLite allows no writes in a WITH.
-_SAVE_PAGE_SQL = f"WITH listed AS ({_STORE_KEYS_SQL}) {_SAVE_CHECKPOINT_SQL}"
-_SAVE_UNCHANGED_PAGE_SQL = f"""
-    WITH leased AS ({_RENEW_AFTER_PROGRESS_SQL} RETURNING id),
-    listed AS (INSERT INTO {_SEEN_PAGES} (step_id, keys) SELECT %s, %s FROM leased WHERE %s)
-    {_CHECKPOINT_SQL} FROM leased WHERE {_STEPS}.id = %s
-"""  # noqa: S608
-_BEGIN_STEP_SQL = f"UPDATE {_STEPS} SET status = %s, started_at = %s WHERE id = %s"  # noqa: S608
-_FINISH_STEP_SQL = (
+_FINISH_SQL = (
     f"UPDATE {_STEPS} SET status = %s, gone = %s, unchanged = %s, user_ids = NULL,"  # noqa: S608
     " finished_at = %s WHERE id = %s"
 )
+_STORE_KEYS_SQL = f"INSERT INTO {_SEEN_PAGES} (step_id, keys) VALUES (%s, %s)"  # noqa: S608
+_STORE_LEASED_KEYS_SQL = f"INSERT INTO {_SEEN_PAGES} (step_id, keys) SELECT %s, %s FROM leased"  # noqa: S608
 _SELECT_STATE_SQL = f"SELECT {', '.join(_STATE)} FROM {_STEPS} WHERE id = %s"  # noqa: S608
 _SELECT_KEYS_SQL = f"SELECT keys FROM {_SEEN_PAGES} WHERE step_id = %s"  # noqa: S608
 _DELETE_KEYS_SQL = f"DELETE FROM {_SEEN_PAGES} WHERE step_id = %s"  # noqa: S608
 
 
-def renew_lease(run: SyncRun, now: datetime, *, has_progressed: bool = False) -> bool:
+def renew_lease(run: SyncRun, now: datetime) -> bool:
     """Send a heartbeat. Returns False if another worker holds the run."""
-    statement = _RENEW_AFTER_PROGRESS_SQL if has_progressed else _RENEW_LEASE_SQL
-    return _execute(statement, _build_lease_params(run, now)) == 1
+    return _execute(_RENEW_LEASE_SQL, _build_lease_params(run, now)) == 1
+
+
+def begin_step(run: SyncRun, step: SyncStep, now: datetime) -> bool:
+    """As `renew_lease`, too."""
+    step.status, step.started_at = SyncStep.Status.RUNNING, step.started_at or now
+    values = [step.status.value, database.ops.adapt_datetimefield_value(step.started_at)]
+    return _update_leased_step(run, step, now, _BEGIN_SQL, values)
 
 
 def save_page(
-    step: SyncStep, *, keys: bytes, pages: int, cursor: str | None, added: Mapping[str, int]
-) -> None:
-    """Store the page's keys, if any, and the checkpoint after it. Call within a transaction."""
-    params = [*_build_checkpoint_params(pages, cursor, added), step.pk]
-    if keys and database.vendor == "postgresql":
-        _execute(_SAVE_PAGE_SQL, [step.pk, keys, *params])
-        return
-    store_listed_keys(step, keys)
-    _execute(_SAVE_CHECKPOINT_SQL, params)
-
-
-def store_listed_keys(step: SyncStep, keys: bytes) -> None:
-    if keys:
-        _execute(_STORE_KEYS_SQL, [step.pk, keys])
-
-
-def save_unchanged_page(
     run: SyncRun,
     step: SyncStep,
     now: datetime,
@@ -83,23 +64,23 @@ def save_unchanged_page(
     cursor: str | None,
     added: Mapping[str, int],
 ) -> bool:
-    """As `renew_lease` and `save_page`, in one round trip where the database can. Call within a
-    transaction elsewhere. Returns False if another worker holds the run: nothing was saved.
+    """Store the page's keys, if any, and the checkpoint after it; as `renew_lease`, too. What was
+    written of the page has to be rolled back if it returns False.
     """
-    if database.vendor == "postgresql":
-        params = [*_build_lease_params(run, now), step.pk, keys, bool(keys)]
-        params += [*_build_checkpoint_params(pages, cursor, added), step.pk]
-        return _execute(_SAVE_UNCHANGED_PAGE_SQL, params) == 1
-    if not renew_lease(run, now, has_progressed=True):
-        return False
-    save_page(step, keys=keys, pages=pages, cursor=cursor, added=added)
-    return True
+    values = [pages, cursor or "", cursor is None, *(added[name] for name in _COUNTS)]
+    return _update_leased_step(
+        run, step, now, _CHECKPOINT_SQL, values, keys=keys, renew=_RENEW_AFTER_PROGRESS_SQL
+    )
 
 
-def begin_step(step: SyncStep, now: datetime) -> None:
-    step.status, step.started_at = SyncStep.Status.RUNNING, step.started_at or now
-    started_at = database.ops.adapt_datetimefield_value(step.started_at)
-    _execute(_BEGIN_STEP_SQL, [step.status.value, started_at, step.pk])
+def finish_step(step: SyncStep, now: datetime) -> None:
+    step.status, step.finished_at, step.user_ids = SyncStep.Status.DONE, now, None
+    finished_at = database.ops.adapt_datetimefield_value(now)
+    _execute(_FINISH_SQL, [step.status.value, step.gone, step.unchanged, finished_at, step.pk])
+
+
+def store_listed_keys(step: SyncStep, keys: bytes) -> None:
+    _execute(_STORE_KEYS_SQL, [step.pk, keys])
 
 
 def reload_step(step: SyncStep) -> None:
@@ -112,13 +93,6 @@ def reload_step(step: SyncStep) -> None:
     for name, value in zip(_STATE, row, strict=True):
         is_flag = name not in _COUNTS  # SQLite has no booleans
         setattr(step, name, bool(value) if is_flag else value)
-
-
-def finish_step(step: SyncStep, now: datetime) -> None:
-    step.status, step.finished_at, step.user_ids = SyncStep.Status.DONE, now, None
-    finished_at = database.ops.adapt_datetimefield_value(now)
-    counts = [step.gone, step.unchanged]
-    _execute(_FINISH_STEP_SQL, [step.status.value, *counts, finished_at, step.pk])
 
 
 def load_listed_keys(step: SyncStep) -> list[bytes]:
@@ -135,8 +109,33 @@ def _build_lease_params(run: SyncRun, now: datetime) -> list[Any]:
     return [database.ops.adapt_datetimefield_value(now), run.pk, run.lease_token]
 
 
-def _build_checkpoint_params(pages: int, cursor: str | None, added: Mapping[str, int]) -> list[Any]:
-    return [pages, cursor or "", cursor is None, *(added[name] for name in _COUNTS)]
+def _update_leased_step(
+    run: SyncRun,
+    step: SyncStep,
+    now: datetime,
+    assignments: str,
+    values: list[Any],
+    *,
+    keys: bytes = b"",
+    renew: str = _RENEW_LEASE_SQL,
+) -> bool:
+    """In one round trip where the database allows writes in a WITH."""
+    lease_params = _build_lease_params(run, now)
+    update = f"UPDATE {_STEPS} SET {assignments}"  # noqa: S608
+    if database.vendor == "postgresql":
+        listed = f", listed AS ({_STORE_LEASED_KEYS_SQL})" if keys else ""
+        statement = (
+            f"WITH leased AS ({renew} RETURNING id){listed}"
+            f" {update} FROM leased WHERE {_STEPS}.id = %s"
+        )
+        key_params = [step.pk, keys] if keys else []
+        return _execute(statement, [*lease_params, *key_params, *values, step.pk]) == 1
+    with transaction.atomic():
+        if _execute(renew, lease_params) != 1:
+            return False
+        if keys:
+            store_listed_keys(step, keys)
+        return _execute(f"{update} WHERE id = %s", [*values, step.pk]) == 1
 
 
 def _execute(statement: str, params: list[Any]) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q, Subquery
+from django.db.models import Max, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.connections.permissions.features import load_features
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.engine.steps import EVERY_SYNC, STEPS, StepDefinition
 from portal.sync.models import AtsRole, JobGrant, SyncRun, SyncStep
 
@@ -56,11 +57,19 @@ def list_skipped_lists(connection: Connection, steps: Iterable[SyncStep]) -> dic
 
 def list_granted_scopes(connection: Connection) -> set[str]:
     """Return the scopes of sync that read the lists granted since they were skipped."""
+    if not _find_skipped_step(connection.pk):  # mostly: quicker than what decides about each list
+        return set()
     return {
         Scope.PEOPLE if status.decides_access else Scope.RECENT
         for status in _load_list_statuses(connection)
         if status.is_needed_again
     }
+
+
+@compile_once
+def _find_skipped_step(connection_id: int) -> QuerySet[SyncStep, int]:
+    steps = SyncStep.objects.filter(run__connection=connection_id, status=_Status.SKIPPED)
+    return steps.order_by().values_list("pk", flat=True)[:1]
 
 
 def add_steps_for_new_jobs(run: SyncRun) -> Iterator[SyncStep]:
@@ -114,9 +123,17 @@ class _ListStatus:
 
 def get_changed_since(connection: Connection, kind: str) -> datetime | None:
     """Since when to ask for changes of this list; None if it was never read."""
-    done = SyncStep.objects.filter(run__connection=connection, kind=kind, status=_Status.DONE)
-    read_at: datetime | None = done.aggregate(read_at=Max("run__started_at"))["read_at"]
+    read_at = next(iter(_find_last_read(connection.pk, kind)), None)
     return read_at and read_at - OVERLAP
+
+
+@compile_once
+def _find_last_read(connection_id: int, kind: str) -> QuerySet[SyncStep, datetime | None]:
+    done = SyncStep.objects.filter(
+        run__connection=connection_id, run__started_at__isnull=False, kind=kind,
+        status=_Status.DONE,
+    )  # fmt: skip
+    return done.order_by("-run__started_at").values_list("run__started_at", flat=True)[:1]
 
 
 def _load_list_statuses(connection: Connection) -> Iterator[_ListStatus]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
@@ -21,6 +22,7 @@ from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.connections.permissions import unread_lists
 from portal.core import queue, transitions
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.database.outages import DATABASE_AWAY
 from portal.core.garbage_collection import collect_garbage_rarely
@@ -35,7 +37,7 @@ from portal.sync.engine.run_outcome import (
     end_run,
     judge_steps,
 )
-from portal.sync.engine.worker import LeaseLost, SyncWorker, TimeSliceExpired
+from portal.sync.engine.worker import LeaseLost, SyncWorker, TurnOver
 from portal.sync.models import SyncRun, SyncStep
 
 logger = logging.getLogger(__name__)
@@ -96,7 +98,7 @@ def execute_run(sync: SyncRun) -> bool:
     """Run the sync in this process. Returns False if another worker holds it."""
     if sync.is_waiting or not _claim_run(sync):
         return False
-    if Connection.objects.filter(pk=sync.connection_id, state=Connection.State.PAUSED).exists():
+    if _load_state(sync.connection_id) == [Connection.State.PAUSED]:
         cancel_runs(sync.connection)
     elif not restart_outdated_runs(sync.connection):
         outcome = _run_steps(sync)
@@ -106,6 +108,11 @@ def execute_run(sync: SyncRun) -> bool:
             # Lists that were granted after this run had been planned without them.
             request_granted_lists(sync.connection)
     return True
+
+
+@compile_once
+def _load_state(connection_id: int) -> QuerySet[Connection, str]:
+    return Connection.objects.filter(pk=connection_id).values_list("state", flat=True)
 
 
 def _claim_run(sync: SyncRun) -> bool:
@@ -130,8 +137,8 @@ def _run_steps(sync: SyncRun) -> RunOutcome | None:
             worker.run_remaining_steps()
     except LeaseLost:
         return None
-    except TimeSliceExpired:
-        requeue_run(sync, "time slice over: continues from here", claim_count=0)
+    except TurnOver:
+        requeue_run(sync, "turn over: continues from here", claim_count=0)
         return None
     except SecretUnreadable:
         sentence = "The stored credential can't be read. Enter it again."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats.errors import (
@@ -18,6 +19,7 @@ from integrations.ats.errors import (
 from portal.connections import connection_state
 from portal.connections.permissions import unread_lists
 from portal.core import transitions
+from portal.core.database.compiled_queries import compile_once
 from portal.sync import alerts
 from portal.sync.engine import plan
 from portal.sync.engine.steps import ESSENTIAL_KINDS, OPTIONAL_KINDS, SUPPLEMENTARY_KINDS
@@ -56,15 +58,19 @@ def build_failure_from_error(error: AtsError, sentence: str = "") -> RunOutcome:
 
 def judge_steps(sync: SyncRun) -> RunOutcome:
     """Return the outcome of a run whose steps have all ended."""
-    refused = list(
-        sync.steps.filter(status=SyncStep.Status.REFUSED).exclude(kind__in=OPTIONAL_KINDS)
-    )
+    refused = _list_refused_steps(sync.pk)
     for step in refused:
         if step.kind in ESSENTIAL_KINDS:
             return build_failure(SyncRun.Cause.FORBIDDEN, step.failure)
     if refused:
         return RunOutcome(SyncRun.Status.PARTIAL, "some lists could not be read")
     return RunOutcome(SyncRun.Status.DONE, "every list was read")
+
+
+@compile_once
+def _list_refused_steps(run_id: int) -> QuerySet[SyncStep]:
+    refused = SyncStep.objects.filter(run=run_id, status=SyncStep.Status.REFUSED)
+    return refused.exclude(kind__in=OPTIONAL_KINDS)
 
 
 def end_run(sync: SyncRun, outcome: RunOutcome) -> None:
@@ -78,7 +84,7 @@ def end_run(sync: SyncRun, outcome: RunOutcome) -> None:
 
 
 def _mark_lists_read(sync: SyncRun) -> None:
-    if sync.status in SyncRun.COMPLETED:
+    if sync.status in SyncRun.COMPLETED and sync.connection.unread_lists:
         unread_lists.mark_read(sync.connection, _list_read_kinds(sync.steps.all()))
 
 
@@ -98,8 +104,10 @@ def _update_alerts(sync: SyncRun) -> None:
 
 def _update_connection_state(sync: SyncRun) -> None:
     if sync.scope != SyncRun.Scope.PEOPLE:
-        last_success = plan.get_last_successful_run(sync.connection)
-        connection_state.update_state(sync.connection, synced=last_success is not None)
+        is_synced = sync.status in SyncRun.COMPLETED or bool(
+            plan.get_last_successful_run(sync.connection)
+        )
+        connection_state.update_state(sync.connection, synced=is_synced)
 
 
 # In this order: the state follows from the lists read and the alerts' permission checks.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.db.models import Count, OuterRef, Subquery, Value
@@ -77,7 +78,7 @@ class StepDefinition:
     essential: bool = False  # a sync without it fails
     guarded: bool = False  # against mass deletion (`mass_deletion_guard`)
     optional: bool = False  # setup does not require it, so a refusal raises no alert
-    get_key: Callable[[Any], int | None] = lambda record: getattr(record, "id", None)
+    get_key: Callable[[Any], int | None] = attrgetter("id")
     delete_unlisted: Callable[[Connection, Any], int] | None = None
     fetch_record: Callable[[Provider, int], Any] | None = None  # one record by its id
     # What decides its rows besides the records themselves. None: all records are written again.

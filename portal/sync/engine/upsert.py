@@ -27,7 +27,6 @@ _encode_lines = msgspec.json.Encoder().encode_lines
 _decode_ids = msgspec.json.Decoder(tuple[int, ...]).decode
 Row = dict[str, Any]
 ID_COLUMN = "remote_id"
-_VENDORS = ("postgresql", "sqlite")
 SOURCE_COLUMN = "source_fingerprint"
 _NO_LIMIT = datetime(9999, 12, 31, tzinfo=UTC)
 _request_time: ContextVar[datetime] = ContextVar("request_time", default=_NO_LIMIT)
@@ -99,20 +98,20 @@ class UpsertTable:
         params = [*lock_params, document, *(connection_id for _ in self.parents)]
         params += [connection_id, now, now, requested_at, connection_id, newest, newest]
         with send_values_apart(), database.cursor() as cursor:
-            cursor.execute(self._sql[database.vendor], params)
+            cursor.execute(self._sql, params)
             created, changed = _fetch_written_ids(cursor)
             if len(created) + len(changed) < len(page) and self.compares_source:
                 params = [*lock_params, document, *(connection_id for _ in self.parents)]
-                cursor.execute(self._source_sql[database.vendor], [*params, connection_id])
+                cursor.execute(self._source_sql, [*params, connection_id])
         return WriteResult(record_count=len(page), created=created, changed=changed)
 
     @cached_property
-    def _sql(self) -> dict[str, str]:
-        return {vendor: _shorten(self._build_statement(vendor)) for vendor in _VENDORS}
+    def _sql(self) -> str:
+        return _shorten(self._build_statement(database.vendor))
 
     @cached_property
-    def _source_sql(self) -> dict[str, str]:
-        return {vendor: _shorten(self._build_source_statement(vendor)) for vendor in _VENDORS}
+    def _source_sql(self) -> str:
+        return _shorten(self._build_source_statement(database.vendor))
 
     def _build_source_statement(self, vendor: str) -> str:
         """The source fingerprints of rows that have the page's content already."""

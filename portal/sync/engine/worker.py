@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection as database
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from integrations.ats.client_context import ApiCallRecord, Lane
@@ -29,9 +27,12 @@ from integrations.greenhouse.provider import Provider
 from portal.connections.call_log import CallLog
 from portal.connections.client import open_provider
 from portal.connections.permissions import monitor, unread_lists
+from portal.core import queue
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.outages import DATABASE_AWAY
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine import grant_readers, page_statements, plan
+from portal.sync.engine.grant_readers import UserSelection
 from portal.sync.engine.record_isolation import (
     WriteRecords,
     report_unreadable_records,
@@ -49,9 +50,7 @@ from portal.sync.models import Candidate, SyncRun, SyncStep
 from portal.sync.records import candidate_erasure
 
 HEARTBEAT_INTERVAL = timedelta(seconds=20)
-# A worker requeues a longer run, so that other customers get their turn.
-TIME_SLICE = timedelta(seconds=20)
-# Of one list, over all time slices: a list that never ends is refused.
+# Of one list, over all turns: a list that never ends is refused.
 MAX_PAGES = 20_000
 
 
@@ -59,7 +58,7 @@ class LeaseLost(Exception):
     """Another worker claimed the run, or it ended: this worker must not write."""
 
 
-class TimeSliceExpired(Exception):
+class TurnOver(Exception):
     """The run continues in another task."""
 
 
@@ -67,15 +66,15 @@ class SyncWorker:
     def __init__(self, sync: SyncRun) -> None:
         self.sync = sync
         self.connection = sync.connection
-        self._deadline = time.monotonic() + TIME_SLICE.total_seconds()
+        self._turn = queue.TaskTurn()
         self._requests = 0
         self._last_heartbeat = timezone.now()
-        self._steps = {step.kind: step for step in sync.steps.all()}
+        self._steps = {step.kind: step for step in _load_steps(sync.pk)}
 
     def run_remaining_steps(self) -> None:
         """Run the open steps; a step that Greenhouse does not permit is refused, the others go on.
 
-        Raises LeaseLost, TimeSliceExpired, SecretUnreadable, AtsError or MassDeletionSuspected.
+        Raises LeaseLost, TurnOver, SecretUnreadable, AtsError or MassDeletionSuspected.
         """
         credential = self.sync.credential
         if credential is None:
@@ -88,9 +87,13 @@ class SyncWorker:
             log.write_rows()
 
     def _run_open_steps(self, provider: Provider) -> None:
+        has_worked = False
         for definition in STEPS:
             step = self._steps.get(definition.kind)
             if step is not None and step.is_open:
+                if has_worked:
+                    self._end_turn_if_over()
+                has_worked = True
                 try:
                     self._run_step(definition, step, provider)
                 except MassDeletionSuspected as error:  # raised at the end: others go on
@@ -108,11 +111,8 @@ class SyncWorker:
             self._last_heartbeat = now
             self._renew_lease()
 
-    def _renew_lease(self, *, has_progressed: bool = False) -> None:
-        if not page_statements.renew_lease(
-            self.sync, timezone.now(), has_progressed=has_progressed
-        ):
-            raise LeaseLost
+    def _renew_lease(self) -> None:
+        _require_lease(page_statements.renew_lease(self.sync, timezone.now()))
 
     def _run_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
         self._begin_step(definition, step, provider)
@@ -152,14 +152,16 @@ class SyncWorker:
             Candidate.objects.filter(connection=self.connection)
         )
 
-    @transaction.atomic
     def _begin_step(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
-        self._renew_lease()
-        page_statements.begin_step(step, timezone.now())
+        _require_lease(page_statements.begin_step(self.sync, step, timezone.now()))
         if definition.select_users is not None and step.user_ids is None:
             # Stored, so that the next worker goes on with the same list.
-            selected = vars(definition.select_users(self.sync, provider))
-            _update_step(step, SyncStep.Status.RUNNING, **selected)
+            self._store_users(step, definition.select_users(self.sync, provider))
+
+    @transaction.atomic
+    def _store_users(self, step: SyncStep, selected: UserSelection) -> None:
+        self._renew_lease()
+        _update_step(step, SyncStep.Status.RUNNING, **vars(selected))
 
     def _read_pages(self, definition: StepDefinition, step: SyncStep, provider: Provider) -> None:
         position = ReadPosition(
@@ -178,8 +180,12 @@ class SyncWorker:
             self._requests = 0
             if page.cursor is not None and step.pages >= MAX_PAGES:
                 raise UnreadableResponse("Greenhouse's list has no end.")
-            if page.cursor is not None and started > self._deadline:
-                raise TimeSliceExpired
+            if page.cursor is not None:
+                self._end_turn_if_over()
+
+    def _end_turn_if_over(self) -> None:
+        if self._turn.is_over():
+            raise TurnOver
 
     def _build_change_filter(
         self, definition: StepDefinition, step: SyncStep
@@ -240,7 +246,7 @@ class SyncWorker:
         self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
     ) -> None:
         if page.has_only_unchanged_records:
-            self._save_unchanged_page(definition, step, page, started)
+            self._save_page(definition, step, page, WriteResult(), started)
             return
         try:
             self._write_changed_page(definition, step, page, started, write=write_together)
@@ -249,24 +255,25 @@ class SyncWorker:
         except Exception:  # noqa: BLE001  # of one record, or it is raised again
             self._write_changed_page(definition, step, page, started, write=write_separately)
 
-    def _save_unchanged_page(
-        self, definition: StepDefinition, step: SyncStep, page: Page[Any], started: float
+    def _save_page(
+        self,
+        definition: StepDefinition,
+        step: SyncStep,
+        page: Page[Any],
+        written: WriteResult,
+        started: float,
+        *,
+        gone: int = 0,
     ) -> None:
-        with nullcontext() if database.vendor == "postgresql" else transaction.atomic():
-            has_lease = page_statements.save_unchanged_page(
-                self.sync,
-                step,
-                timezone.now(),
-                keys=self._collect_keys(definition, step, page),
-                **self._build_checkpoint(step, page, WriteResult(), started, gone=0),
-            )
-        if not has_lease:
-            raise LeaseLost
-
-    @staticmethod
-    def _collect_keys(definition: StepDefinition, step: SyncStep, page: Page[Any]) -> bytes:
         is_whole = step.since is None
-        return missing_rows.collect_listed_keys(definition, page) if is_whole else b""
+        has_lease = page_statements.save_page(
+            self.sync,
+            step,
+            timezone.now(),
+            keys=missing_rows.collect_listed_keys(definition, page) if is_whole else b"",
+            **self._build_checkpoint(step, page, written, started, gone=gone),
+        )
+        _require_lease(has_lease)
 
     @transaction.atomic
     def _write_changed_page(
@@ -278,7 +285,6 @@ class SyncWorker:
         *,
         write: WriteRecords,
     ) -> None:
-        self._renew_lease(has_progressed=True)
         if page.restarted:
             page_statements.delete_listed_keys(step)
             self._restart_step(step)
@@ -290,10 +296,7 @@ class SyncWorker:
             missing_rows.record_unidentified_records(definition, step, page)
         gone = missing_rows.remove_unlisted_grants(self.connection, page)
         self._report_unreadable(definition, step, page)
-        checkpoint = self._build_checkpoint(step, page, written, started, gone=gone)
-        page_statements.save_page(
-            step, keys=self._collect_keys(definition, step, page), **checkpoint
-        )
+        self._save_page(definition, step, page, written, started, gone=gone)
 
     def _report_unreadable(
         self, definition: StepDefinition, step: SyncStep, page: Page[Any]
@@ -334,7 +337,8 @@ class SyncWorker:
             step.gone += missing_rows.remove_missing_rows(self.connection, definition, step)
         if definition.select_users is not None and self.sync.scope == SyncRun.Scope.FULL:
             grant_readers.record_access_read(self.connection, step)
-        page_statements.delete_listed_keys(step)
+        if is_whole:
+            page_statements.delete_listed_keys(step)
         if step.restarted:  # the second read sees rows of the first as unchanged
             step.unchanged = max(0, step.read_count - step.created - step.changed)
         page_statements.finish_step(step, timezone.now())
@@ -348,6 +352,16 @@ class SyncWorker:
         page_statements.delete_listed_keys(step)
         SyncStep.objects.filter(pk=step.pk).update(requests=F("requests") + self._requests)
         _update_step(step, status, finished_at=timezone.now(), user_ids=None, **fields)
+
+
+@compile_once
+def _load_steps(run_id: int) -> QuerySet[SyncStep]:
+    return SyncStep.objects.filter(run=run_id)
+
+
+def _require_lease(has_lease: bool) -> None:
+    if not has_lease:
+        raise LeaseLost
 
 
 def _update_step(step: SyncStep, status: str, **fields: Any) -> None:

@@ -15,6 +15,7 @@ from integrations.ats.types import JobGrant as JobGrantRecord
 from integrations.ats.types import Page, UnreadableRecord
 from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
+from portal.core.database.prepared_statements import send_values_apart
 from portal.sync.engine import page_statements
 from portal.sync.engine.steps import StepDefinition
 from portal.sync.engine.upsert import format_array, get_request_time
@@ -201,7 +202,7 @@ def _find_missing_rows(
         table = database.ops.quote_name(model._meta.db_table)
         not_listed = _NOT_LISTED_SQL[database.vendor].format(table=table)
         started_at = database.ops.adapt_datetimefield_value(step.started_at)
-        with database.cursor() as cursor:
+        with send_values_apart(), database.cursor() as cursor:
             cursor.execute(
                 f"SELECT remote_id FROM {table} WHERE connection_id = %s"  # noqa: S608  # our own table
                 f" AND gone_at IS NULL AND changed_at < %s AND {not_listed}",

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from integrations.ats.errors import AtsError
 from portal.connections.client import get_writing_credential_id
 from portal.connections.models import Connection, Credential
-from portal.sync.models import SyncedRecord
+from portal.core.database.compiled_queries import compile_once
+from portal.sync.models import Application, SyncedRecord
 
 Row = TypeVar("Row", bound=SyncedRecord)
 _CONNECTION, _CREDENTIAL = Connection._meta.db_table, Credential._meta.db_table
@@ -59,16 +60,28 @@ def is_write_allowed(connection: Connection) -> bool:
         return cursor.fetchone() is not None
 
 
-def get_written_row(rows: QuerySet[Row]) -> Row:
+def get_written_row(model: type[Row], connection: Connection, remote_id: int) -> Row:
     """Return the row that was just written. Raises ConnectionChanged if writing was not allowed."""
-    writable_rows = rows.exclude(connection__state=Connection.State.DISCONNECTED)
-    writable_rows = writable_rows.filter(connection__data_deletion_pending=False)
-    if credential := get_writing_credential_id():
-        in_use = Credential.State.IN_USE
-        writable_rows = writable_rows.filter(
-            connection__credentials=credential, connection__credentials__state=in_use
-        )
-    row = writable_rows.first()
-    if row is None:
+    rows = _find_writable_row(connection.pk, remote_id, get_writing_credential_id(), model=model)
+    if not rows:
         raise ConnectionChanged
+    row: Row = rows[0]
+    row.connection = connection
     return row
+
+
+@compile_once
+def _find_writable_row(
+    connection_id: int, remote_id: int, credential_id: int | None, *, model: type[SyncedRecord]
+) -> QuerySet[Any]:
+    rows: QuerySet[Any] = model._default_manager.filter(
+        connection=connection_id, remote_id=remote_id
+    )
+    rows = rows.exclude(connection__state=Connection.State.DISCONNECTED)
+    rows = rows.filter(connection__data_deletion_pending=False)
+    if credential_id is not None:
+        rows = rows.filter(
+            connection__credentials=credential_id,
+            connection__credentials__state=Credential.State.IN_USE,
+        )
+    return rows.select_related("job") if issubclass(model, Application) else rows

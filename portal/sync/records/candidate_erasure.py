@@ -84,15 +84,15 @@ def erase_gone_candidates(gone: QuerySet[Candidate]) -> int:
     return erased_count
 
 
-@transaction.atomic
 def erase_anonymized_candidates(connection: Connection, remote_ids: Iterable[int]) -> None:
     """Erase related data of those of these changed candidates who just lost their names."""
     rows = Candidate.objects.filter(connection=connection, remote_id__in=list(remote_ids))
     candidate_pks = list(rows.filter(erased_at=F("changed_at")).values_list("pk", flat=True))
-    if not candidate_pks:
+    if not candidate_pks:  # mostly: not worth a savepoint
         return
-    _erase_related_data(candidate_pks)
-    _record_erasure(connection, candidate_pks, "anonymized")
+    with transaction.atomic():
+        _erase_related_data(candidate_pks)
+        _record_erasure(connection, candidate_pks, "anonymized")
 
 
 def _erase_related_data(candidates: Sequence[int]) -> None:

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from integrations.ats.errors import LIST_REFUSALS
 from integrations.greenhouse.provider import Provider
+from portal.connections.client import get_writing_credential_id
 from portal.connections.models import Connection
 from portal.core.shared_state import get_shared_store
 from portal.sync.engine import plan
@@ -102,5 +103,4 @@ def _format_reads(reads: _Reads) -> bytes:
 
 
 def _build_key(connection: Connection) -> str:
-    credential = connection.credential
-    return f"changed-candidates:{connection.pk}:{credential.pk if credential else 0}"
+    return f"changed-candidates:{connection.pk}:{get_writing_credential_id() or 0}"

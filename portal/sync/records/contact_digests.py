@@ -31,12 +31,15 @@ _NO_SEPARATORS = str.maketrans("", "", "+-.()/ ")
 _NO_ASCII_DIGITS = re.compile(r"[^0-9]")
 
 
-def build_contact_digests(organization_id: int, candidate: Candidate) -> list[str]:
-    """Sorted "kind:digest" texts."""
+def get_contact_hasher(organization_id: int) -> blake2b:
+    return _make_hasher(settings.FIELD_ENCRYPTION_KEY[0], organization_id)
+
+
+def build_contact_digests(hasher: blake2b, candidate: Candidate) -> list[str]:
+    """Sorted "kind:digest" texts, made with the organization's hasher."""
     contacts = {*_list_contacts(candidate)}
     if not contacts:
         return []
-    hasher = _get_hasher(settings.FIELD_ENCRYPTION_KEY[0], organization_id)
     return sorted([_compute_digest(hasher, *contact) for contact in contacts])[:MAX_DIGESTS]
 
 
@@ -97,7 +100,7 @@ def _compute_digest(hasher: blake2b, kind: str, value: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _get_hasher(secret: str, organization_id: int) -> blake2b:
+def _make_hasher(secret: str, organization_id: int) -> blake2b:
     purpose = f"portal contact digests of organization {organization_id}"
     kdf = HKDF(SHA256(), length=32, salt=None, info=purpose.encode())
     return blake2b(key=kdf.derive(secret.encode()), digest_size=_DIGEST_BYTES)

@@ -11,6 +11,7 @@ from django.db import connection as database
 from integrations.ats import types as ats
 from integrations.ats.emails import normalize_email
 from portal.connections.models import Connection
+from portal.core.database.prepared_statements import send_values_apart
 from portal.sync.engine.upsert import WriteResult
 from portal.sync.models import AtsUser, AtsUserEmail, Job, SyncStep, TeamMember
 
@@ -168,7 +169,7 @@ def write_team_members(connection: Connection, page: Sequence[ats.TeamMember]) -
     document = msgspec.json.encode(
         [{"job": job, "person": person, "role": role} for job, person, role in members]
     ).decode()
-    with database.cursor() as cursor:
+    with send_values_apart(), database.cursor() as cursor:
         cursor.execute(
             _INSERT_MEMBERS_SQL[database.vendor], [document, connection.pk, connection.pk]
         )

@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats import types as ats
 from integrations.ats.errors import LIST_REFUSALS, NotFound
 from integrations.greenhouse.provider import Provider
 from portal.connections.models import Connection
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of
 from portal.sync.integrity import write_guard
@@ -56,7 +58,7 @@ def refresh_job(
     Lists that no feature needs or the credential may not read are left as is. Raises AtsError.
     """
     if provider is None:
-        with open_sync_provider(connection) as opened:
+        with open_sync_provider(connection.credential) as opened:
             return refresh_job(connection, remote_id, provider=opened, requested_at=requested_at)
     started_at = timezone.now()
     try:
@@ -67,7 +69,8 @@ def refresh_job(
         ensure_write_allowed(connection)
         if job := Job.objects.filter(connection=connection, remote_id=remote_id).first():
             # They are gone with the job, or were moved to another.
-            _refresh_job_applications(connection, job, provider, started_at)
+            skipped_kinds = get_skipped_kinds(connection)
+            _refresh_job_applications(connection, job, provider, skipped_kinds, started_at)
         return None
     if not remote_job.is_requisition:
         with written_as_of(started_at):
@@ -75,9 +78,7 @@ def refresh_job(
         return None
     with transaction.atomic(), written_as_of(started_at):
         job_records.write_jobs(connection, [remote_job])
-    job = write_guard.get_written_row(
-        Job.objects.filter(connection=connection, remote_id=remote_id)
-    )
+    job = write_guard.get_written_row(Job, connection, remote_id)
     skipped_kinds = get_skipped_kinds(connection)
     if "candidates" not in skipped_kinds:
         # Applications do not say whether their candidate was renamed.
@@ -85,7 +86,7 @@ def refresh_job(
     with written_as_of(started_at):
         _refresh_job_parts(connection, job, provider, skipped_kinds)
     if "applications" in skipped_kinds or _refresh_job_applications(
-        connection, job, provider, started_at
+        connection, job, provider, skipped_kinds, started_at
     ):
         Job.objects.filter(pk=job.pk).update(read_at=started_at)
         job.read_at = started_at
@@ -124,18 +125,30 @@ def _refresh_job_part(
     unreadable_ids = [unreadable.remote_id for unreadable in records.set_aside]
     if None in unreadable_ids:  # an unidentified record may be any of the stored ones
         return
-    filters = {"job": job, "gone_at": None, "changed_at__lt": started_at}
-    existing = model._default_manager.filter(connection=connection, **filters)
-    listed_ids = [*(record.id for record in records), *unreadable_ids]
-    missing_ids = existing.exclude(remote_id__in=listed_ids).values_list("remote_id", flat=True)
-    gone_records.mark_gone(connection, model, list(missing_ids))
+    existing_ids = _find_older_ids(connection.pk, job.pk, started_at, model=model)
+    listed_ids = {*(record.id for record in records), *unreadable_ids}
+    missing_ids = [remote_id for remote_id in existing_ids if remote_id not in listed_ids]
+    gone_records.mark_gone(connection, model, missing_ids)
+
+
+@compile_once
+def _find_older_ids(
+    connection_id: int, job_id: int, started_at: datetime, *, model: type[SyncedRecord]
+) -> QuerySet[SyncedRecord, int]:
+    of_job: dict[str, Any] = {"connection": connection_id, "job": job_id}
+    existing = model._default_manager.filter(**of_job, gone_at=None, changed_at__lt=started_at)
+    return existing.values_list("remote_id", flat=True)
 
 
 def _refresh_job_applications(
-    connection: Connection, job: Job, provider: Provider, started_at: Any
+    connection: Connection,
+    job: Job,
+    provider: Provider,
+    skipped_kinds: Container[str],
+    started_at: Any,
 ) -> bool:
     seen_ids: set[int] = set()
-    loader = _CandidateLoader(connection, provider)
+    loader = _CandidateLoader(connection, provider, is_skipped="candidates" in skipped_kinds)
     try:
         for page_number, page in enumerate(provider.list_applications_for_job(job.remote_id), 1):
             job_applications = [
@@ -157,9 +170,8 @@ def _refresh_job_applications(
 
 
 class _CandidateLoader:
-    def __init__(self, connection: Connection, provider: Provider) -> None:
-        self._connection, self._provider = connection, provider
-        self._is_skipped = "candidates" in get_skipped_kinds(connection)
+    def __init__(self, connection: Connection, provider: Provider, *, is_skipped: bool) -> None:
+        self._connection, self._provider, self._is_skipped = connection, provider, is_skipped
         self._fetched = 0
 
     def load_missing_candidates(self, applications: Iterable[ats.Application]) -> None:
@@ -189,14 +201,8 @@ def _refresh_departed_applications(
     connection: Connection, job: Job, provider: Provider, seen_ids: set[int], started_at: Any
 ) -> None:
     # Missing from the job's list: moved to another job, or gone.
-    existing = Application.objects.filter(
-        connection=connection, job=job, gone_at=None, changed_at__lt=started_at
-    )
-    missing_ids = [
-        application_id
-        for application_id in existing.values_list("remote_id", flat=True)
-        if application_id not in seen_ids
-    ]
+    existing_ids = _find_older_ids(connection.pk, job.pk, started_at, model=Application)
+    missing_ids = [remote_id for remote_id in existing_ids if remote_id not in seen_ids]
     for remote_id in missing_ids[:MAX_SINGLE_READS]:
         try:
             refresh_application(connection, provider, remote_id)

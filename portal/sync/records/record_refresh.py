@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats import types as ats
@@ -20,7 +21,8 @@ from integrations.ats.errors import (
 )
 from integrations.greenhouse.provider import Provider
 from portal.connections.client import attribute_writes_to, open_provider
-from portal.connections.models import Connection
+from portal.connections.models import Connection, Credential
+from portal.core.database.compiled_queries import count_once
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync.engine.steps import get_skipped_kinds
 from portal.sync.engine.upsert import written_as_of
@@ -46,9 +48,7 @@ def refresh_application(connection: Connection, provider: Provider, remote_id: i
     with written_as_of(requested_at):
         _fetch_missing_parents(connection, provider, application)
         application_records.write_applications(connection, [application])
-    return write_guard.get_written_row(
-        Application.objects.filter(connection=connection, remote_id=remote_id)
-    )
+    return write_guard.get_written_row(Application, connection, remote_id)
 
 
 def refresh_candidate(
@@ -56,7 +56,7 @@ def refresh_candidate(
 ) -> Candidate | None:
     """Read one candidate; erase one that Greenhouse no longer has. Raises AtsError."""
     if provider is None:
-        with open_sync_provider(connection) as opened:
+        with open_sync_provider(connection.credential) as opened:
             return refresh_candidate(connection, remote_id, provider=opened)
     requested_at = timezone.now()
     try:
@@ -69,9 +69,7 @@ def refresh_candidate(
         return None
     with written_as_of(requested_at):
         application_records.write_candidates(connection, [candidate])
-    return write_guard.get_written_row(
-        Candidate.objects.filter(connection=connection, remote_id=remote_id)
-    )
+    return write_guard.get_written_row(Candidate, connection, remote_id)
 
 
 def ensure_write_allowed(connection: Connection) -> None:
@@ -96,9 +94,8 @@ def _refresh_moved_applications(
 
 @contextmanager
 def open_sync_provider(
-    connection: Connection, on_call: Callable[[ApiCallRecord], None] | None = None
+    credential: Credential | None, on_call: Callable[[ApiCallRecord], None] | None = None
 ) -> Iterator[Provider]:
-    credential = connection.credential
     if credential is None:
         raise SecretUnreadable
     with attribute_writes_to(credential):
@@ -143,5 +140,12 @@ def ignore_unavailable(read: Callable[[], Any]) -> None:
 
 
 def _is_stored(connection: Connection, model: type[SyncedRecord], remote_id: int) -> bool:
-    rows = model._default_manager.filter(connection=connection, remote_id=remote_id, gone_at=None)
-    return rows.exists()
+    return bool(_count_stored(connection.pk, remote_id, model=model))
+
+
+@count_once
+def _count_stored(
+    connection_id: int, remote_id: int, *, model: type[SyncedRecord]
+) -> QuerySet[SyncedRecord, int]:
+    rows = model._default_manager.filter(connection=connection_id, remote_id=remote_id)
+    return rows.filter(gone_at=None).order_by().values_list("pk", flat=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.freshness import Freshness, State
 from portal.sync.models import Job, RefreshRequest
 
@@ -27,13 +29,18 @@ def request_refresh(connection: Connection, kind: str, remote_id: int = 0) -> Re
 def _reuse_refresh_request(
     connection: Connection, kind: str, remote_id: int
 ) -> RefreshRequest | None:
-    requests = RefreshRequest.objects.filter(connection=connection, kind=kind, remote_id=remote_id)
-    refresh_request = requests.first()
-    if refresh_request is None or refresh_request.claimed_at is None:
-        return refresh_request
-    # A read is running: a newer request time makes it run again.
-    claimed = requests.filter(pk=refresh_request.pk, claimed_at__isnull=False)
-    return refresh_request if claimed.update(requested_at=timezone.now()) else None
+    for refresh_request in _find_request(connection.pk, kind, remote_id):
+        if refresh_request.claimed_at is None:
+            return refresh_request
+        # A read is running: a newer request time makes it run again.
+        claimed = RefreshRequest.objects.filter(pk=refresh_request.pk, claimed_at__isnull=False)
+        return refresh_request if claimed.update(requested_at=timezone.now()) else None
+    return None
+
+
+@compile_once
+def _find_request(connection_id: int, kind: str, remote_id: int) -> QuerySet[RefreshRequest]:
+    return RefreshRequest.objects.filter(connection=connection_id, kind=kind, remote_id=remote_id)
 
 
 def _create_request(connection: Connection, kind: str, remote_id: int) -> RefreshRequest | None:

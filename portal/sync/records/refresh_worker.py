@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -11,10 +12,13 @@ from django.utils import timezone
 
 from integrations.ats.client_context import ApiCallRecord
 from integrations.ats.errors import AtsError, AtsUnavailable, RateLimited
+from integrations.greenhouse.provider import Provider
 from portal.connections import waiting
 from portal.connections.models import Connection
 from portal.core import queue
+from portal.core.database.compiled_queries import compile_once, update_once
 from portal.core.database.outages import DATABASE_AWAY
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.sync import alerts
 from portal.sync.engine import run_lifecycle
@@ -81,10 +85,10 @@ class _RequestLease:
     @classmethod
     def claim_request(cls, request_id: int) -> _RequestLease | None:
         now = timezone.now()
-        unclaimed = RefreshRequest.objects.filter(_is_due(now), pk=request_id, claimed_at=None)
-        if not unclaimed.update(claimed_at=now, attempts=F("attempts") + 1):
+        if not _claim_request(request_id, now):
             return None
-        lease = cls(RefreshRequest.objects.select_related("connection").get(pk=request_id), now)
+        [refresh_request] = _find_request(request_id)
+        lease = cls(refresh_request, now)
         if lease.refresh_request.attempts > MAX_ATTEMPTS:  # workers died over it
             lease.give_up()
             return None
@@ -138,35 +142,51 @@ class _RequestLease:
             self.select_claimed().update(claimed_at=None)
 
 
+@update_once
+def _claim_request(
+    request_id: int, now: datetime
+) -> tuple[QuerySet[RefreshRequest], dict[str, Any]]:
+    unclaimed = RefreshRequest.objects.filter(_is_due(now), pk=request_id, claimed_at=None)
+    return unclaimed, {"claimed_at": now, "attempts": F("attempts") + 1}
+
+
+@compile_once
+def _find_request(request_id: int) -> QuerySet[RefreshRequest]:
+    return RefreshRequest.objects.select_related("connection").filter(pk=request_id)
+
+
 def _refresh_record(lease: _RequestLease) -> None:
     refresh_request, connection = lease.refresh_request, lease.refresh_request.connection
-    if (
-        connection.state in _INACTIVE_STATES
-        or connection.data_deletion_pending
-        or connection.credential is None
-    ):
+    if connection.state in _INACTIVE_STATES or connection.data_deletion_pending:
         return
-    if _STEP_KINDS.get(Kind(refresh_request.kind), "") in get_skipped_kinds(connection):
+    credential = connection.credential
+    if credential is None:
         return
     if refresh_request.kind == Kind.PEOPLE:
         refresh_people(connection)
         return
-    with open_sync_provider(connection, on_call=lease.record_heartbeat) as provider:
-        if refresh_request.kind == Kind.JOB:
-            refresh_job(
-                connection,
-                refresh_request.remote_id,
-                provider=provider,
-                requested_at=refresh_request.requested_at,
-            )
-        elif refresh_request.kind == Kind.PERSON:
-            refresh_access(connection, refresh_request.remote_id, provider)
-        elif refresh_request.kind == Kind.CANDIDATE:
-            refresh_candidate(connection, refresh_request.remote_id, provider=provider)
-        else:
-            ignore_unavailable(
-                lambda: refresh_application(connection, provider, refresh_request.remote_id)
-            )
+    step_kind = _STEP_KINDS.get(Kind(refresh_request.kind))
+    if step_kind is not None and step_kind in get_skipped_kinds(connection):
+        return
+    with (
+        use_prepared_statements(),
+        open_sync_provider(credential, on_call=lease.record_heartbeat) as provider,
+    ):
+        _read_record(refresh_request, provider)
+
+
+def _read_record(refresh_request: RefreshRequest, provider: Provider) -> None:
+    connection, remote_id = refresh_request.connection, refresh_request.remote_id
+    if refresh_request.kind == Kind.JOB:
+        refresh_job(
+            connection, remote_id, provider=provider, requested_at=refresh_request.requested_at
+        )
+    elif refresh_request.kind == Kind.PERSON:
+        refresh_access(connection, remote_id, provider)
+    elif refresh_request.kind == Kind.CANDIDATE:
+        refresh_candidate(connection, remote_id, provider=provider)
+    else:
+        ignore_unavailable(lambda: refresh_application(connection, provider, remote_id))
 
 
 def requeue_stalled_requests() -> None:

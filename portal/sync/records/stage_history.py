@@ -9,6 +9,7 @@ from django.db import connection as database
 
 from integrations.ats.types import StageEntry
 from portal.connections.models import Connection
+from portal.core.database.prepared_statements import send_values_apart
 from portal.sync.engine.upsert import WriteResult
 
 # Harvest v1 has no stage history: there, and until it was read, `entered_stage_at` is inferred.
@@ -64,7 +65,7 @@ def write_stage_entries(connection: Connection, page: Sequence[StageEntry]) -> W
     if not entries:
         return WriteResult()
     document = msgspec.json.encode(entries).decode()
-    with database.cursor() as cursor:
+    with send_values_apart(), database.cursor() as cursor:
         cursor.execute(_SQL_BY_VENDOR[database.vendor], [document, connection.pk])
         changed = tuple(entry for (entry,) in cursor.fetchall())
     return WriteResult(record_count=len(entries), changed=changed)

@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from django.db.models import QuerySet
+
 from integrations.ats import types as ats
 from portal.connections.models import Connection
+from portal.core.database.compiled_queries import compile_once
 from portal.core.names.search_keys import build_search_key
 from portal.core.names.text import clean_name, clean_person_name
 from portal.sync.engine.upsert import ParentRef, UpsertTable, WriteResult
 from portal.sync.models import Application, AtsUser, Candidate, CustomField, Job, Source, Stage
 from portal.sync.records import candidate_erasure
-from portal.sync.records.contact_digests import build_contact_digests
+from portal.sync.records.contact_digests import build_contact_digests, get_contact_hasher
 
 CANDIDATE_TABLE = UpsertTable(
     Candidate,
@@ -136,6 +139,7 @@ _clean_stage_name = lru_cache(maxsize=1000)(clean_name)  # many applications, fe
 
 
 def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> WriteResult:
+    hasher = get_contact_hasher(connection.organization_id)
     written = CANDIDATE_TABLE.write(
         connection,
         (
@@ -152,7 +156,7 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
                 "private": c.private,
                 "can_email": c.can_email,
                 "time_zone": (c.time_zone or "")[:40],
-                "contact_digests": build_contact_digests(connection.organization_id, c),
+                "contact_digests": build_contact_digests(hasher, c),
             }
             for c in page
         ),
@@ -164,8 +168,12 @@ def write_candidates(connection: Connection, page: Sequence[ats.Candidate]) -> W
 
 def list_visible_keys(connection: Connection) -> list[str]:
     """Return the keys of the custom fields whose values are stored."""
-    visible = CustomField.objects.filter_visible(connection.pk)
-    return list(visible.values_list("key", flat=True))
+    return _find_visible_keys(connection.pk)
+
+
+@compile_once
+def _find_visible_keys(connection_id: int) -> QuerySet[CustomField, str]:
+    return CustomField.objects.filter_visible(connection_id).values_list("key", flat=True)
 
 
 def write_applications(connection: Connection, page: Sequence[ats.Application]) -> WriteResult:

@@ -121,6 +121,15 @@ def test_same_minute_recorded_once(record_at) -> None:
     assert FreshnessTotal.objects.get(kind=FreshnessKind.DATA).minutes_within == 5
 
 
+def test_totals_are_kept_by_kind(record_at) -> None:
+    acme = create_synced_connection()
+    record_at(NOON + 20 * MINUTE)
+    assert sum_minutes(acme) != sum_minutes(acme, FreshnessKind.ACCESS)
+    for total in FreshnessTotal.objects.all():
+        minutes = total.minutes_within, total.minutes_outside
+        assert minutes == sum_minutes(acme, FreshnessKind(total.kind))
+
+
 # -- time that does not count ----------------------------------------------------------------------
 def test_pause_does_not_count(record_at, time_machine) -> None:
     acme = create_synced_connection()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from threading import Lock
 from typing import Any
 
@@ -14,8 +13,9 @@ import pytest
 from django.test import Client
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.core.broker import task_turns
 from portal.core.database.thread_connections import ThreadOwner
-from portal.sync.engine import run_lifecycle, worker
+from portal.sync.engine import run_lifecycle
 from portal.sync.models import SyncRun, SyncStep
 from tests.api_generations import any_generation
 from tests.personas import Personas
@@ -34,7 +34,7 @@ LIVE = "/setup/live/"
 @pytest.fixture(autouse=True)
 def _pause_after_each_page(monkeypatch: pytest.MonkeyPatch, time_machine) -> None:
     """A sync continues in another task after each page, and no time passes."""
-    monkeypatch.setattr(worker, "TIME_SLICE", timedelta(seconds=-1))
+    monkeypatch.setattr(task_turns, "TURN_SECONDS", 0)
     time_machine.move_to("2026-11-24T09:00:00Z", tick=False)
 
 

@@ -11,12 +11,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from portal.connections.models import CheckRun, Connection, Credential
-from portal.core.models import WorkerHeartbeat
+from portal.core.models import QueuedTask, WorkerHeartbeat
 from portal.jobs.job_list import stage_counts
 from portal.jobs.models import StageCountRun
 from portal.sync import schedule
 from portal.sync.models import FreshnessTotal, SyncRun
-from portal.sync.tasks import record_freshness
+from portal.sync.tasks import record_freshness, request_due_sync
 from portal.webhooks.models import Endpoint, Heartbeat
 from tests.factories import ConnectionFactory, OrganizationFactory
 from tests.portal.entitlements.synced_data import create_application, create_candidate, create_job
@@ -91,8 +91,11 @@ def _count_queries_per_task() -> dict[str, int]:
     return counts
 
 
-def test_query_count_independent_of_connections(time_machine) -> None:
+def test_query_count_independent_of_connections(
+    time_machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Not at a boundary of anybody's slot.
+    monkeypatch.setattr(schedule, "LOOK_AHEAD", timedelta(0))
     time_machine.move_to(timezone.now().replace(hour=12, minute=1, second=0), tick=False)
     WorkerHeartbeat.objects.create(pk="workers", heartbeat_at=timezone.now())
     for number in range(3):
@@ -123,6 +126,27 @@ def test_only_due_connections_are_synced(time_machine) -> None:
         schedule.request_due_syncs()  # they are open by now
     assert len(captured) <= 8
     assert requested.count() == 2
+
+
+def test_sync_is_requested_in_its_own_second(time_machine) -> None:
+    now = timezone.now().replace(hour=12, minute=1, second=0, microsecond=0)
+    time_machine.move_to(now, tick=False)
+    connection = _create_quiet_connection(0)
+    due_at, _ = schedule.get_next_run(connection)
+    requests = QueuedTask.objects.filter(task=schedule.REQUEST_TASK)
+    queued_runs = SyncRun.objects.filter(status=SyncRun.Status.QUEUED)
+    time_machine.move_to(due_at - 2 * schedule.LOOK_AHEAD, tick=False)
+    schedule.request_due_syncs()
+    assert not requests.exists()
+    time_machine.move_to(due_at - schedule.LOOK_AHEAD / 2, tick=False)
+    schedule.request_due_syncs()
+    schedule.request_due_syncs()  # finds it queued
+    assert requests.get().due_at == due_at
+    request_due_sync(connection.pk)
+    assert not queued_runs.exists()
+    time_machine.move_to(due_at, tick=False)
+    request_due_sync(connection.pk)
+    assert "recent" in queued_runs.values_list("scope", flat=True)
 
 
 @pytest.mark.parametrize(
