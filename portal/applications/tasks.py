@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
+
 from portal.applications.actions import outbox, perform, reconciliation
 from portal.applications.batches import runner
 from portal.applications.models import ApplicationAction, Batch
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.core.tenancy.scope import all_organizations
 
 
-def _get_action(action_id: int) -> ApplicationAction:
+@compile_once
+def _find_action(action_id: int) -> QuerySet[ApplicationAction]:
     actions = ApplicationAction.objects.select_related(
         "application__connection", "membership__user", "membership__organization", "reason"
     )
-    return actions.get(pk=action_id)
+    return actions.filter(pk=action_id)
 
 
 @use_prepared_statements()
 def send_action(action_id: int) -> None:
-    perform.send_action(_get_action(action_id))
+    [action] = _find_action(action_id)
+    perform.send_action(action)
 
 
 @use_prepared_statements()
 def reconcile_action(action_id: int) -> None:
-    reconciliation.reconcile_action(_get_action(action_id))
+    [action] = _find_action(action_id)
+    reconciliation.reconcile_action(action)
 
 
 def send_batch(batch_id: int) -> None:

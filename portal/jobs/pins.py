@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from portal.accounts.models import Membership
+from portal.core.database.compiled_queries import compile_once
 from portal.jobs.models import Pin
 from portal.sync.models import Job
 
@@ -27,4 +28,10 @@ def unpin_job(member: Membership, job: Job) -> None:
 
 
 def list_pinned_job_ids(member: Membership) -> list[int]:
-    return list(member.pins.order_by("pinned_at", "id").values_list("job_id", flat=True))
+    return _find_pinned_job_ids(member.pk)
+
+
+@compile_once
+def _find_pinned_job_ids(membership_id: int) -> QuerySet[Pin, int]:
+    pins = Pin.objects.filter(membership=membership_id).order_by("pinned_at", "id")
+    return pins.values_list("job_id", flat=True)

@@ -10,6 +10,7 @@ from django.db.models import Case, Q, QuerySet, When
 from django.utils import timezone
 
 from portal.accounts.models import Membership
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.jobs.models import SavedView
 from portal.sync.models import Job
@@ -77,16 +78,13 @@ class SavedViews:
     @use_prepared_statements()
     def list_with_shared(self) -> tuple[list[SavedView], list[SavedView]]:
         """The member's own views, and those of the same list that others share."""
-        is_own = Q(membership=self.member)
-        views = SavedView.objects.filter(is_own | Q(shared_at__isnull=False), job=self.job)
-        ordered = views.select_related("membership__user").order_by(
-            Case(When(is_own, then=0), default=1), "name", "id"
+        views = (
+            _find_own_and_shared(self.member.pk, self.job.pk)
+            if self.job
+            else _find_own_and_shared(self.member.pk)
         )
-        own: list[SavedView] = []
-        shared: list[SavedView] = []
-        for view in ordered[: MAX_SAVED_VIEWS + MAX_SHARED_VIEWS]:
-            (own if view.membership_id == self.member.pk else shared).append(view)
-        return own, shared
+        own = [view for view in views if view.membership_id == self.member.pk]
+        return own, views[len(own) :]
 
     def find_shared(self, pk: int) -> SavedView | None:
         return self._shared_views.filter(pk=pk).first()
@@ -119,6 +117,16 @@ class SavedViews:
     @property
     def _views(self) -> QuerySet[SavedView]:
         return SavedView.objects.filter(membership=self.member, job=self.job)
+
+
+@compile_once
+def _find_own_and_shared(member_id: int, job_id: int | None = None) -> QuerySet[SavedView]:
+    """The member's own first."""
+    is_own = Q(membership=member_id)
+    views = SavedView.objects.filter(is_own | Q(shared_at__isnull=False), job=job_id)
+    own_first = Case(When(is_own, then=0), default=1)
+    ordered = views.select_related("membership__user").order_by(own_first, "name", "id")
+    return ordered[: MAX_SAVED_VIEWS + MAX_SHARED_VIEWS]
 
 
 def _find_free_name(name: str, taken: Collection[str]) -> str:

@@ -18,7 +18,7 @@ def recount_connection(connection_id: int) -> None:
 
 @all_organizations("counts every customer whose data changed")
 def update_all_counts() -> None:
-    turn = queue.TaskTurn()
+    turn = queue.TaskTurn(ends_early=False)  # what changes meanwhile is counted again
     for connection in stage_counts.list_changed_connections():
         stage_counts.update_counts(connection)
         turn.end_if_over()

@@ -137,7 +137,7 @@ def _count_jobs(
     by_user: dict[int, int] = {}
     confidential: dict[int, int] = {}
     user_pks = list(user_pks)
-    for path in list_access_paths(feature_set):
+    for path in list_access_paths(feature_set.unavailable):
         rows = path.list_records(open_job, user__in=user_pks).order_by().values_list("user")
         totals = rows.annotate(
             total=Count("job", distinct=True),
@@ -236,6 +236,6 @@ def _list_users_without_account(connection: Connection) -> QuerySet[AtsUser]:
 
 def _build_access_filter(connection: Connection) -> Q:
     users = Q(pk__in=())
-    for path in list_access_paths(load_features(connection)):
+    for path in list_access_paths(load_features(connection).unavailable):
         users |= path.build_user_filter(job__status=JobStatus.OPEN, job__gone_at=None)
     return users

@@ -117,7 +117,7 @@ class CredentialForm(forms.Form):
     def clean_reader_id(self) -> str:
         value: str = self.cleaned_data["reader_id"]
         if value and parse_id(value) is None:
-            raise forms.ValidationError("A Greenhouse user ID contains only digits.")
+            raise forms.ValidationError("Enter a Greenhouse user ID, such as 4080123: only digits.")
         return value
 
     def show_refusal(self) -> None:

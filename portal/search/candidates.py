@@ -45,7 +45,7 @@ def find_named_applications(rights: Rights, query: str) -> list[NamedApplication
     """
     if not is_searchable_name(query):
         return []
-    visible = named_applications(rights.member, rights)
+    visible = named_applications(rights)
     people = Candidate.objects.filter(
         match_name("search_name", query),
         connection=rights.match.connection,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ class PagedList:
     ordered: QuerySet[Any]
     shown: QuerySet[Any]
     size: int
+    # Return as many of the first of `ordered`, faster than it can.
+    load_first: Callable[[int], Sequence[Any]] | None = None
+    count: int | None = None  # of `ordered`, if it is known
 
 
 @dataclass(frozen=True)
@@ -114,10 +117,12 @@ class ListVisit:
         number = min(self._number, len(pages)) or 1
         page_ids = pages[number - 1] if pages else []
         shown_ids = [pk for page in pages for pk in page]
-        rest = self._exclude(shown_ids)
         if self._has_rest is None and not count_rows:
-            self._has_rest = rest.exists()
-        rest_count = rest.order_by().count() if count_rows and self._has_rest is not False else 0
+            self._has_rest = self._exclude(shown_ids).exists()
+        is_new = not earlier_pages
+        rest_count = 0
+        if count_rows and self._has_rest is not False:
+            rest_count = self._count_rest(shown_ids, is_new=is_new)
         has_rest = rest_count > 0 if count_rows else bool(self._has_rest)
         is_last_allowed = number == self._max_pages
         has_next = number < len(pages) or (has_rest and not is_last_allowed)
@@ -130,7 +135,7 @@ class ListVisit:
             start_index=sum(map(len, pages[: number - 1])) + 1,
             hidden_count=len(page_ids) - len(visible_rows),
             is_cut_off=has_rest and is_last_allowed,
-            is_new=not earlier_pages,
+            is_new=is_new,
             list_params=self._build_params(number),
             return_params=self._build_return_params(number, pages),
             url=self._build_url(number, pages) if number > 1 or self._is_stored else "",
@@ -165,14 +170,15 @@ class ListVisit:
             return pages
         if missing_count > 1 and count_hit(self._rebuild_key, settings.LIST_REBUILDS):
             missing_count, number = 1, len(pages) + 1
-        rest = self._exclude([pk for page in pages for pk in page])
+        shown_ids = [pk for page in pages for pk in page]
         wanted = missing_count * size
         # One more tells whether there are any after them.
         if missing_count == 1:
-            rows = list(rest[: wanted + 1])
+            rows = self._load_rest(shown_ids, wanted + 1)
             ids = [row.pk for row in rows]
             self._new_rows = {row.pk: row for row in rows}
         else:
+            rest = self._exclude(shown_ids)
             ids = list(rest.values_list("pk", flat=True)[: wanted + 1])
         self._has_rest, ids = len(ids) > wanted, ids[:wanted]
         pages = pages + [ids[start : start + size] for start in range(0, len(ids), size)]
@@ -197,6 +203,16 @@ class ListVisit:
             return (value if pages == stored else json.dumps(pages).encode()), pages
 
         return get_shared_store().update(self._store_key, change_value, ttl=VISIT_SECONDS)
+
+    def _load_rest(self, shown_ids: list[int], limit: int) -> Sequence[Any]:
+        if self._list.load_first is not None and not shown_ids:
+            return self._list.load_first(limit)
+        return list(self._exclude(shown_ids)[:limit])
+
+    def _count_rest(self, shown_ids: list[int], *, is_new: bool) -> int:
+        if is_new and self._has_rest and self._list.count is not None:
+            return max(self._list.count - len(shown_ids), 1)
+        return self._exclude(shown_ids).order_by().count()
 
     def _exclude(self, shown_ids: list[int]) -> QuerySet[Any]:
         ordered = self._list.ordered

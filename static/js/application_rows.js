@@ -85,6 +85,17 @@
     });
   }
 
+  /* ---- Lists that scroll sideways on a phone begin with what is selected ---- */
+  function scrollToSelected() {
+    document.querySelectorAll(".chips [aria-current], .pipeline [aria-current]").forEach((item) => {
+      const list = item.closest("ul");
+      const left = item.getBoundingClientRect().left - list.getBoundingClientRect().left;
+      if (list.scrollWidth > list.clientWidth) list.scrollLeft += left;
+    });
+  }
+  scrollToSelected();
+  document.addEventListener("htmx:oobAfterSwap", scrollToSelected);
+
   document.addEventListener("change", updateBulkButtons);
   document.addEventListener("htmx:load", updateBulkButtons);
   addEventListener("pageshow", updateBulkButtons);

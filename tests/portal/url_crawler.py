@@ -43,6 +43,7 @@ PUBLIC_URL_NAMES = {
     "webhooks:receive",
     "onboarding:fix",
 }
+METHOD_NOT_ALLOWED = 405  # refused before the view sees the request
 UrlArguments = dict[tuple[str, str], Any]
 
 
@@ -192,9 +193,21 @@ def build_list_queries(about: Application) -> list[dict[str, Any]]:
 
 def iterate_responses(client: Client, address: str, about: Application) -> Iterator[Any]:
     """What the address answers: read and written, whole and in part, and asked for the thing."""
-    yield client.get(address)
     is_job_list = address in {reverse("jobs:list"), reverse("jobs:export_csv")}
-    for query in build_list_queries(about) if is_job_list else [build_query(about)]:
-        yield client.get(address, query, HTTP_HX_REQUEST="true")
-    yield client.post(address, {})
-    yield client.post(address, {}, HTTP_HX_REQUEST="true")
+    queries = build_list_queries(about) if is_job_list else [build_query(about)]
+    yield from iterate_pages(client, address, queries, HTTP_HX_REQUEST="true")
+    response = client.post(address, {})
+    yield response
+    if response.status_code != METHOD_NOT_ALLOWED:
+        yield client.post(address, {}, HTTP_HX_REQUEST="true")
+
+
+def iterate_pages(
+    client: Client, address: str, queries: list[dict[str, Any]], **headers: str
+) -> Iterator[Any]:
+    """The page without a query and then with each, unless the address is not there to be read."""
+    response = client.get(address)
+    yield response
+    if response.status_code != METHOD_NOT_ALLOWED:
+        for query in queries:
+            yield client.get(address, query, **headers)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from integrations.ats.types import SeenStage
 from portal.accounts.models import Membership
@@ -16,6 +17,8 @@ from portal.applications.actions.acting_user import ActingUser, get_acting_user
 from portal.applications.actions.refusals import get_learned_refusals, get_role_id
 from portal.applications.actions.undo_period import choose_undo_seconds, get_action_preferences
 from portal.applications.models import ActionPreferences, ApplicationAction, LearnedRefusal
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights, visible_jobs
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.sync.models import RejectionReason, Stage
@@ -61,8 +64,7 @@ class ActionContext:
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        stages = Stage.objects.filter(job_id=self.job_id, active=True, gone_at=None)
-        return tuple(stages.order_by("order", "id"))
+        return tuple(_find_stages(self.job_id))
 
     @cached_property
     def role(self) -> int | None:
@@ -101,3 +103,10 @@ class ActionContext:
         """Greenhouse IDs of the open jobs the person may see."""
         jobs = visible_jobs(self.member, member_rights=self.rights)
         return frozenset(jobs.values_list("remote_id", flat=True))
+
+
+@use_prepared_statements()
+@compile_once
+def _find_stages(job_id: int) -> QuerySet[Stage]:
+    stages = Stage.objects.filter(job_id=job_id, active=True, gone_at=None)
+    return stages.order_by("order", "id")

@@ -19,6 +19,7 @@ from portal.applications.models import ApplicationAction
 from portal.applications.pending.notices import log_pending
 from portal.applications.pending.plans import read_plan
 from portal.core import queue
+from portal.core.database.paired_writes import insert_row
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -72,7 +73,7 @@ def request_action(
     )
     try:
         with transaction.atomic():
-            action.save(force_insert=True)
+            insert_row(action)
             if action.status == Status.QUEUED:
                 queue.enqueue_task(SEND_TASK, action.pk, organization_id=membership.organization_id)
             elif action.is_pending:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from portal.accounts.models import User
 from portal.applications.actions.acting_user import AS_SERVICE_ACCOUNT
 from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.models import ApplicationAction, Batch
 from portal.audit.entries import record_entry
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.models import AtsUser
 
 _LOGGED_FIELDS = ("job", "status", "stage_name")
@@ -89,11 +92,16 @@ def _describe_acting_user(connection_id: int, action: ApplicationAction) -> str:
     if action.as_service_account:
         return AS_SERVICE_ACCOUNT
     acting_user_id = action.acting_user_remote_id
-    users = AtsUser.objects.filter(connection_id=connection_id, remote_id=acting_user_id or 0)
-    user = users.only("remote_id", "name", "primary_email").first()
+    user = next(iter(_find_acting_user(connection_id, acting_user_id or 0)), None)
     name = (
         f"{user} (Greenhouse user {acting_user_id})"
         if user
         else f"Greenhouse user {acting_user_id}"
     )
     return f"as {name}"
+
+
+@compile_once
+def _find_acting_user(connection_id: int, remote_id: int) -> QuerySet[AtsUser]:
+    users = AtsUser.objects.filter(connection_id=connection_id, remote_id=remote_id)
+    return users.only("remote_id", "name", "primary_email")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from portal.accounts.models import Membership
 from portal.applications.actions.application_state import is_unchanged_since
 from portal.applications.models import ActionKind, ApplicationAction
+from portal.core.database.compiled_queries import compile_once
 from portal.sync.models import Application
 
 Status = ApplicationAction.Status
@@ -20,11 +21,16 @@ _LONGEST_READ = timedelta(seconds=10)  # from reading an application to reading 
 
 
 def get_latest_action(application: Application, member: Membership) -> ApplicationAction | None:
-    actions = _filter_relevant_actions([application.pk], member)
-    latest = actions.select_related("membership__user", "undoes").order_by("-pk").first()
+    latest = next(iter(_find_latest_action(application.pk, member.pk)), None)
     if latest is not None:
         _reread_if_outdated(application, latest)
     return latest
+
+
+@compile_once
+def _find_latest_action(application_id: int, member_id: int) -> QuerySet[ApplicationAction]:
+    actions = _filter_relevant_actions([application_id], member_id)
+    return actions.select_related("membership__user", "undoes").order_by("-pk")[:1]
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,25 @@ class ShownActions:
 
 
 def get_shown_actions(applications: Sequence[Application], member: Membership) -> ShownActions:
-    application_ids = [row.pk for row in applications]
-    latest = _group_latest(_filter_relevant_actions(application_ids, member)).values("newest")
-    shown_actions = ApplicationAction.objects.filter(
-        Q(pk__in=latest) | Q(status=Status.PENDING), application__in=application_ids
-    ).select_related("membership__user", "undoes")
     actions = ShownActions({}, {})
-    for action in shown_actions:
+    for action in _find_shown_actions(tuple(row.pk for row in applications), member.pk):
         by_application = actions.pending if action.is_pending else actions.latest
         by_application[action.application_id] = action
     for application in applications:
         if application.pk in actions.latest:
             _reread_if_outdated(application, actions.latest[application.pk])
     return actions
+
+
+@compile_once
+def _find_shown_actions(
+    application_ids: tuple[int, ...], member_id: int
+) -> QuerySet[ApplicationAction]:
+    latest = _group_latest(_filter_relevant_actions(application_ids, member_id)).values("newest")
+    shown_actions = ApplicationAction.objects.filter(
+        Q(pk__in=latest) | Q(status=Status.PENDING), application__in=application_ids
+    )
+    return shown_actions.select_related("membership__user", "undoes")
 
 
 def get_pending_rejection(application: Application) -> ApplicationAction | None:
@@ -70,12 +82,12 @@ def _reread_if_outdated(application: Application, latest: ApplicationAction) -> 
 
 
 def _filter_relevant_actions(
-    applications: Collection[int], member: Membership
+    applications: Collection[int], member_id: int
 ) -> QuerySet[ApplicationAction]:
     """The member's own actions unless dismissed, and other people's open or completed ones. An
     open action is always the latest. A pending rejection is shown beside them.
     """
-    others_without_effect = ~Q(membership=member) & Q(
+    others_without_effect = ~Q(membership=member_id) & Q(
         status__in=ApplicationAction.INEFFECTIVE_STATUSES
     )
     return ApplicationAction.objects.filter(

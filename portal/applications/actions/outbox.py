@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from portal.applications.pending.notices import log_pending
 from portal.applications.pending.releasing import end_unconfirmed, release_pending
 from portal.core import queue, transitions
 from portal.core.database import read_only
+from portal.core.database.compiled_queries import compile_once
 from portal.core.tenancy.scope import all_organizations
 from portal.sync.models import Application
 
@@ -41,14 +42,9 @@ _RELEASED_STATUSES = (Status.SCHEDULED, Status.PENDING)
 def release_due_actions() -> None:
     """Enqueue what is due. Several workers may call this at once."""
     now = timezone.now()
-    due = ApplicationAction.objects.filter(due_at__lte=now)
-    scheduled = due.filter(status__in=_RELEASED_STATUSES, batch=None).select_related("membership")
-    for action in scheduled[:MAX_ACTIONS_PER_RUN]:
+    for action in _find_due_actions(now):
         release_action(action)
-    unknown = due.filter(status=Status.UNKNOWN).values_list(
-        "pk", "due_at", "sent_at", "membership__organization_id"
-    )
-    for pk, due_at, sent_at, organization_id in unknown[:MAX_ACTIONS_PER_RUN]:
+    for pk, due_at, sent_at, organization_id in _find_unknown_actions(now):
         rows = ApplicationAction.objects.filter(pk=pk, due_at=due_at, status=Status.UNKNOWN)
         pause = (
             SLOW_RECONCILE_INTERVAL
@@ -57,6 +53,22 @@ def release_due_actions() -> None:
         )
         if rows.update(due_at=now + pause):
             queue.enqueue_task(RECONCILE_TASK, pk, organization_id=organization_id)
+
+
+@compile_once
+def _find_due_actions(now: datetime) -> QuerySet[ApplicationAction]:
+    due = ApplicationAction.objects.filter(
+        due_at__lte=now, status__in=_RELEASED_STATUSES, batch=None
+    )
+    return due.select_related("membership")[:MAX_ACTIONS_PER_RUN]
+
+
+@compile_once
+def _find_unknown_actions(now: datetime) -> QuerySet[ApplicationAction, tuple[Any, ...]]:
+    due = ApplicationAction.objects.filter(due_at__lte=now, status=Status.UNKNOWN)
+    return due.values_list("pk", "due_at", "sent_at", "membership__organization_id")[
+        :MAX_ACTIONS_PER_RUN
+    ]
 
 
 def release_action(action: ApplicationAction) -> None:

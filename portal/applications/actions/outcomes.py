@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats import errors
@@ -66,12 +65,7 @@ def _record_service_account_use(action: ApplicationAction) -> None:
 
 def reread_application(provider: Provider, action: ApplicationAction) -> Application:
     application = action.application
-    refresh_application(application.connection, provider, application.remote_id)
-    return query_application(action).get()
-
-
-def query_application(action: ApplicationAction) -> QuerySet[Application]:
-    return Application.objects.select_related("job").filter(pk=action.application_id)
+    return refresh_application(application.connection, provider, application.remote_id)
 
 
 def finish_action(

@@ -20,7 +20,6 @@ from portal.applications.actions.outcomes import (
     finish_action,
     mark_done,
     mark_unknown,
-    query_application,
     reread_application,
     serialize_evidence,
 )
@@ -94,12 +93,13 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
         mark_unknown(action, accepted, why="accepted, but the current stage couldn't be read")
         reconcile_action_with(provider, action)
         return
+    connection = action.application.connection
     try:
         with transaction.atomic():
-            application_records.write_applications(
-                action.application.connection, [receipt.application]
+            application_records.write_applications(connection, [receipt.application])
+            current = write_guard.get_written_row(
+                Application, connection, action.application.remote_id
             )
-            current = write_guard.get_written_row(query_application(action))
             mark_done(action, handler.describe_success(action, current), current)
     except write_guard.ConnectionChanged:
         mark_unknown(action, accepted, why="accepted while the connection changed")
@@ -109,7 +109,7 @@ def _send_to_greenhouse(provider: Provider, action: ApplicationAction) -> None:
 
 def _mark_accepted(handler: ActionHandler, action: ApplicationAction) -> None:
     with transaction.atomic():
-        current = query_application(action).get()
+        current = Application.objects.select_related("job").get(pk=action.application_id)
         mark_done(action, handler.describe_success(action, current), current)
     clear_refusal(action)
 

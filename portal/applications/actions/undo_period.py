@@ -7,12 +7,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.applications.models import ActionPreferences, ApplicationAction, Batch
 from portal.core.database import read_only
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 
 Status = ApplicationAction.Status
 
@@ -22,9 +24,14 @@ MAX_UNDO_PERIOD = timedelta(minutes=10)  # from the click, however often it is e
 
 def get_action_preferences(member: Membership) -> ActionPreferences:
     """Saved preferences, or unsaved defaults."""
-    return ActionPreferences.objects.filter(membership=member).first() or ActionPreferences(
-        membership=member
-    )
+    rows = _find_preferences(member.pk)
+    return rows[0] if rows else ActionPreferences(membership=member)
+
+
+@use_prepared_statements()
+@compile_once
+def _find_preferences(member_id: int) -> QuerySet[ActionPreferences]:
+    return ActionPreferences.objects.filter(membership=member_id)
 
 
 def choose_undo_seconds(preferences: ActionPreferences, default_seconds: float) -> float:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.ats.client_context import Lane
@@ -20,6 +21,7 @@ from portal.applications.pending.plans import PLAN_PARAMETER
 from portal.connections.client import attribute_writes_to, open_provider
 from portal.core import queue
 from portal.core.database import read_only
+from portal.core.database.compiled_queries import compile_once
 from portal.core.secrets.secret_field import SecretUnreadable
 from portal.core.tenancy.scope import all_organizations
 
@@ -37,11 +39,15 @@ def release_due_batches() -> None:
     if read_only.is_read_only():
         return
     now = timezone.now()
-    due_batches = Batch.objects.filter(due_at__lte=now)
-    rows = due_batches.values_list("pk", "due_at", "membership__organization_id")
-    for pk, due, organization_id in rows[:20]:
+    for pk, due, organization_id in _find_due_batches(now):
         if Batch.objects.filter(pk=pk, due_at=due).update(due_at=now + LEASE):
             queue.enqueue_task(SEND_BATCH_TASK, pk, organization_id=organization_id)
+
+
+@compile_once
+def _find_due_batches(now: datetime) -> QuerySet[Batch, tuple[Any, ...]]:
+    due_batches = Batch.objects.filter(due_at__lte=now)
+    return due_batches.values_list("pk", "due_at", "membership__organization_id")[:20]
 
 
 def wake_batches() -> None:

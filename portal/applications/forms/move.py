@@ -43,6 +43,10 @@ class MoveForm(StageFields, ApplicationActionForm):
         self.set_stage_choices(
             [stage for stage in self.action_context.stages if stage.pk != current_stage_id]
         )
+        if self.data.get("to_stage") == str(current_stage_id):  # moved since the form was opened
+            self.fields["to_stage"].error_messages["invalid_choice"] = (
+                f"Already in “{self.application.stage_name}”. Select another stage."
+            )
 
 
 class _JobChoiceField(forms.ModelChoiceField):

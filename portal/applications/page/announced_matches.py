@@ -42,12 +42,13 @@ class AllMatching:
 
 
 def announce_matches(
-    job: Job, matching: QuerySet[Application], count: int | None = None
+    application_list: ApplicationList, count: int | None = None
 ) -> AnnouncedMatches:
     """`count`: of all that match, if it is known."""
-    ids = list(matching.values_list("pk", flat=True)[:MAX_BATCH_SIZE])
+    ids = application_list.load_first_ids(MAX_BATCH_SIZE)
     if count is None:
-        count = matching.order_by().count()
+        count = application_list.matching.order_by().count()
+    job = application_list.job
     token = signing.dumps([job.pk, count > MAX_BATCH_SIZE, *ids], salt=_SALT, compress=True)
     return AnnouncedMatches(count, token)
 

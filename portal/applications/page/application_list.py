@@ -24,15 +24,38 @@ from portal.applications.page.filters import (
 )
 from portal.applications.page.json_conditions import HasAnswer, HasCustomValue
 from portal.applications.page.labels import may_show_names
+from portal.core.database.compiled_queries import compile_once
 from portal.core.names.search_keys import match_keys
-from portal.entitlements.rules import Rights, applications_on_jobs
+from portal.entitlements.rules import Rights, applications_on_jobs, public_applications
 from portal.jobs.answers.promise import get_promise
 from portal.jobs.job_list.filters import DUE_OPTIONS
 from portal.sync.models import Application, CustomField, Job
 from portal.web.id_parsing import parse_id
 from portal.web.time_zones import find_start_of_day
 
+_ROW_FIELDS = (
+    *("connection", "remote_id", "job", "stage", "stage_name", "stage_remote_id"),
+    *("stage_entry_id", "entered_stage_at", "status", "needs_decision", "decision_needed_at"),
+    *("prospect", "rejection_reason_remote_id", "applied_at", "last_activity_at", "source_name"),
+    *("candidate__remote_id", "candidate__first_name", "candidate__last_name"),
+    *("candidate__preferred_name", "candidate__title", "candidate__company"),
+    *("candidate__can_email", "candidate__time_zone", "source__name"),
+)
 SEARCH_KEYS = ("candidate__search_name", "candidate__search_details")
+
+
+@dataclass(frozen=True)
+class _PlainList:
+    """What a list with plain filters depends on, apart from the requisition."""
+
+    unavailable: frozenset[str]
+    status: str
+    order_key: str
+
+    def find_matching(self, job_id: int) -> QuerySet[Application]:
+        applications = public_applications(self.unavailable).filter(job=job_id)
+        ordering = SORT_ORDERS[self.order_key].get_ordering()
+        return _filter_by_status(applications, self.status).order_by(*ordering)
 
 
 @dataclass(frozen=True)
@@ -54,6 +77,28 @@ class ApplicationList:
             organization_id = self.rights.member.organization_id
             applications = applications.filter(_build_due_condition(self.filters, organization_id))
         return with_row_details(applications).order_by(*self.filters.order.get_ordering())
+
+    @property
+    def has_plain_filters(self) -> bool:
+        """Whether only its status and order are chosen, as in most visits."""
+        filters = self.filters
+        return filters == ApplicationFilters(status=filters.status, order=filters.order)
+
+    def load_first(self, count: int) -> list[Application]:
+        """The first of `matching`, with the fields of rows."""
+        if self.has_plain_filters:
+            return _find_first(self.job.pk, plain_list=self._plain_list, count=count)
+        return list(only_row_fields(self.matching)[:count])
+
+    def load_first_ids(self, count: int) -> list[int]:
+        if self.has_plain_filters:
+            return _find_first_ids(self.job.pk, plain_list=self._plain_list, count=count)
+        return list(self.matching.values_list("pk", flat=True)[:count])
+
+    @property
+    def _plain_list(self) -> _PlainList:
+        unavailable = frozenset(self.rights.features.unavailable)
+        return _PlainList(unavailable, self.filters.status, self.filters.order.key)
 
     @property
     def default_status(self) -> str:
@@ -96,8 +141,26 @@ def with_row_details(applications: QuerySet[Application]) -> QuerySet[Applicatio
     return applications.select_related("candidate", "stage", "job", "source").order_by(*usual_order)
 
 
+def only_row_fields(applications: QuerySet[Application]) -> QuerySet[Application]:
+    # The requisition is loaded already; other fields are read when asked for.
+    relations = applications.select_related(None).select_related("candidate", "source")
+    return relations.only(*_ROW_FIELDS)
+
+
+@compile_once
+def _find_first(job_id: int, *, plain_list: _PlainList, count: int) -> QuerySet[Application]:
+    return only_row_fields(plain_list.find_matching(job_id))[:count]
+
+
+@compile_once
+def _find_first_ids(
+    job_id: int, *, plain_list: _PlainList, count: int
+) -> QuerySet[Application, int]:
+    return plain_list.find_matching(job_id).values_list("pk", flat=True)[:count]
+
+
 def find_linked_application(
-    visible: QuerySet[Application],
+    application_list: ApplicationList,
     query: QueryDict,
     page_applications: Iterable[Application],
 ) -> Application | None:
@@ -112,16 +175,15 @@ def find_linked_application(
             if any(application.pk == return_key for application in page_applications)
             else return_key
         )
-    return None if key is None else with_row_details(visible).filter(pk=key).first()
+    if key is None:
+        return None
+    return with_row_details(application_list.visible).filter(pk=key).first()
 
 
 def _filter_applications(
     applications: QuerySet[Application], filters: ApplicationFilters, job: Job
 ) -> QuerySet[Application]:
-    if filters.status == NEEDS_DECISION:
-        applications = applications.filter(status=ApplicationStatus.ACTIVE, needs_decision=True)
-    elif filters.status:
-        applications = applications.filter(status=filters.status)
+    applications = _filter_by_status(applications, filters.status)
     if filters.search:
         applications = applications.filter(match_keys(SEARCH_KEYS, filters.search))
     if filters.stage is not None:
@@ -132,6 +194,12 @@ def _filter_applications(
     for question, answer in filters.answers:
         applications = applications.filter(HasAnswer(question, answer))
     return _filter_by_custom_fields(applications, filters, job) if filters.custom else applications
+
+
+def _filter_by_status(applications: QuerySet[Application], status: str) -> QuerySet[Application]:
+    if status == NEEDS_DECISION:
+        return applications.filter(status=ApplicationStatus.ACTIVE, needs_decision=True)
+    return applications.filter(status=status) if status else applications
 
 
 def _build_time_conditions(filters: ApplicationFilters) -> Q:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
-from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.functional import cached_property  # takes no lock, as that of Python 3.11
+from django.utils.safestring import SafeString
 
 from portal.applications.actions import undo
 from portal.applications.actions.action_context import ActionContext
@@ -30,8 +29,10 @@ from portal.applications.page.scheduled_email import ScheduledEmail, get_schedul
 from portal.applications.pending.pending_list import explain_not_sent
 from portal.applications.pending.plans import RejectionPlan, get_plan
 from portal.core.database.prepared_statements import use_prepared_statements
-from portal.jobs.answers.labels import DueLabel, count_days, describe_due
+from portal.jobs.answers.labels import DueLabel, count_days, describe_due, format_short_day
 from portal.sync.models import Application
+from portal.web.escaping import escape_text
+from portal.web.row_urls import reverse_cached
 from portal.web.state_tokens import build_state_token
 from portal.web.templatetags.names import isolate
 
@@ -53,11 +54,11 @@ class ApplicationRow:
     member_id: int
     shows_name: bool
     who: str
+    is_job_open: bool
     can_undo: bool
     why_not_undoable: str
     can_retry: bool
     conflict: Conflict | None
-    greenhouse_url: str
     shows_stage_age: bool
     due: DueLabel | None  # when the answer is due; None if none is, or if that is unknown
     pending: ApplicationAction | None  # a rejection that waits for its day
@@ -76,7 +77,7 @@ class ApplicationRow:
 
     @cached_property
     def dom_id(self) -> SafeString:
-        return mark_safe(str(self.application.pk))  # noqa: S308  (digits)
+        return SafeString(str(self.application.pk))  # digits
 
     @property
     def key(self) -> uuid.UUID:
@@ -87,7 +88,7 @@ class ApplicationRow:
     def click(self) -> SafeString:
         """What `forms.base.unpack_click` reads: the key and the stage on screen, in one value."""
         stage, entry = self.application.stage_remote_id, self.application.stage_entry_id
-        return mark_safe(f"{self.key.hex}.{stage or ''}.{entry or ''}")  # noqa: S308  (digits)
+        return SafeString(f"{self.key.hex}.{stage or ''}.{entry or ''}")  # digits
 
     @property
     def state_token(self) -> str:
@@ -104,14 +105,62 @@ class ApplicationRow:
             self.poll_interval,
         )
 
+    @property
+    def greenhouse_url(self) -> str:
+        return build_greenhouse_url(self.application)
+
+    @property
+    def url(self) -> SafeString:
+        return reverse_cached("applications:applicant", self.application.pk)
+
     @cached_property
     def label(self) -> SafeString:
         """For attributes, of which a row has several."""
-        return conditional_escape(self.who)
+        return escape_text(self.who)
 
     @cached_property
     def name(self) -> SafeString | str:
         return isolate(self.who)
+
+    @property
+    def role(self) -> SafeString:
+        candidate = self.application.candidate
+        if candidate is None or not self.shows_name:
+            return SafeString("")
+        parts = [isolate(part) for part in (candidate.title, candidate.company) if part]
+        return SafeString(", ".join(parts))  # `isolate` escapes
+
+    @property
+    def stage(self) -> SafeString | str:
+        return isolate(self.application.stage_name or "None")
+
+    @property
+    def stage_note(self) -> str:
+        application, stage_age = self.application, self.stage_age
+        note = " ·" if self.due and stage_age else ""
+        if stage_age:
+            note += f" {stage_age}"
+        if application.needs_decision and application.is_active and not self.due:
+            note += " · needs decision"
+        return note
+
+    @property
+    def applied(self) -> SafeString:
+        return _format_day(self.application.applied_at)
+
+    @property
+    def source(self) -> SafeString | str:
+        return isolate(self.application.source_label or "No source")
+
+    @property
+    def active(self) -> SafeString:
+        return _format_day(self.application.last_activity_at)
+
+    @property
+    def active_timestamp(self) -> SafeString:
+        active_at = self.application.last_activity_at
+        text = f"{active_at.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if active_at else ""
+        return SafeString(text)  # digits
 
     @property
     def stage_age(self) -> str:
@@ -120,12 +169,7 @@ class ApplicationRow:
             return ""
         if not days:
             return "since today"
-        return f"{count_days(days, 'day')}{' in stage' if self.due else ''}"
-
-    @property
-    def has_status(self) -> bool:
-        """Whether its status line says anything."""
-        return bool(self.last or self.pending or self.unavailable_reason)
+        return count_days(days, "day")
 
     @property
     def action_name(self) -> str:
@@ -341,6 +385,7 @@ def _assemble_row(
         member_id=action_context.member.pk,
         shows_name=may_show_names(action_context.rights),
         who=get_candidate_label(application, action_context.rights),
+        is_job_open=action_context.is_job_open,
         can_undo=not isinstance(undo_request, str),
         why_not_undoable=undo_request if isinstance(undo_request, str) else "",
         can_retry=last is not None
@@ -349,7 +394,6 @@ def _assemble_row(
         conflict=describe_conflict(last, application, relevant_actions)
         if last is not None and last.status == Status.CONFLICT
         else None,
-        greenhouse_url=build_greenhouse_url(application),
         shows_stage_age="stage_history" not in action_context.rights.features.unavailable,
         due=describe_due(action_context.promise, application.decision_needed_at)
         if application.decision_needed_at
@@ -365,3 +409,7 @@ def _list_done_actions(applications: Sequence[int]) -> list[ApplicationAction]:
         ApplicationAction.IS_DECISION, application__in=applications, status=Status.DONE
     )
     return list(done.select_related("membership__user"))
+
+
+def _format_day(moment: datetime | None) -> SafeString:
+    return SafeString(format_short_day(moment) if moment else "Unknown")

@@ -122,9 +122,7 @@ def _build_status_links(application_list: ApplicationList, *, knows_decisions: b
     """They keep the other filters, except for the stage: the stages show who is active."""
     filters = application_list.filters
     labels = dict(STATUS_LABELS)
-    # Whether a decision is needed is known with Harvest v3 only.
-    decided = application_list.visible.filter(needs_decision__isnull=False)
-    if not (knows_decisions or decided.exists()):
+    if not (knows_decisions or _has_decisions(application_list)):
         del labels[NEEDS_DECISION]
     return [
         Link(
@@ -134,6 +132,11 @@ def _build_status_links(application_list: ApplicationList, *, knows_decisions: b
         )
         for status, label in labels.items()
     ]
+
+
+def _has_decisions(application_list: ApplicationList) -> bool:
+    """Whether a decision is needed is known with Harvest v3 only."""
+    return application_list.visible.filter(needs_decision__isnull=False).exists()
 
 
 def _build_columns(application_list: ApplicationList) -> list[Link]:

@@ -18,6 +18,7 @@ from portal.applications.pending import notices
 from portal.applications.pending.plans import MAX_LATENESS, get_plan
 from portal.connections.models import Connection
 from portal.core import transitions
+from portal.core.database.compiled_queries import compile_once
 
 Status = ApplicationAction.Status
 
@@ -148,10 +149,7 @@ def supersede_pending(done: ApplicationAction) -> list[ApplicationAction]:
     Returns those that ended, for the caller to run `actions_settled`.
     """
     superseded = []
-    pending = ApplicationAction.objects.filter(
-        application=done.application_id, status=Status.PENDING
-    ).exclude(pk=done.pk)
-    for action in pending.select_related("application", "membership__user"):
+    for action in _find_other_pending(done.application_id, done.pk):
         is_own = done.membership_id == action.membership_id
         author = "You" if is_own else str(done.membership.user)
         message = f"{author} decided on this application before it was due. Nothing was sent."
@@ -162,6 +160,12 @@ def supersede_pending(done: ApplicationAction) -> list[ApplicationAction]:
         if not is_own:
             notices.report_not_sent(action, message)
     return superseded
+
+
+@compile_once
+def _find_other_pending(application_id: int, action_id: int) -> QuerySet[ApplicationAction]:
+    pending = ApplicationAction.objects.filter(application=application_id, status=Status.PENDING)
+    return pending.exclude(pk=action_id).select_related("application", "membership__user")
 
 
 @transaction.atomic

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -19,13 +18,20 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from integrations.ats.types import ApplicationStatus
+from portal.accounts.models import Membership
 from portal.applications.models import ReviewSession
 from portal.applications.page.application_list import build_application_list
 from portal.applications.page.filters import drop_search
-from portal.entitlements.rules import Rights, visible_applications, visible_jobs
+from portal.core.database.compiled_queries import compile_once
+from portal.entitlements.rules import (
+    Rights,
+    Viewer,
+    VisibilityRule,
+    visible_applications,
+    visible_jobs,
+)
 from portal.jobs.job_list.filters import filter_jobs, parse_filters
 from portal.jobs.job_list.rows import NEW_APPLICATION_PERIOD
-from portal.jobs.job_list.search import named_applications
 from portal.jobs.models import LastViewed, SavedView
 from portal.sync.models import Application, Job
 
@@ -61,12 +67,15 @@ class ReviewQueue:
 
     def load_keys(self, after: Key | None = None) -> list[Key]:
         """At most one more than fits a session, in order."""
+        viewer = self.rights.viewer
+        if viewer is None:
+            return []
         if self.source == Source.NEW:
-            return _load_new(self.rights, after)
+            return _load_new(viewer, self.rights.member, after)
         if self.source == Source.WAITING:
-            return _load_waiting(self.rights, after)
+            return _load_waiting(viewer, after)
         if self.source == Source.DUE:
-            return _load_due(self.rights, after)
+            return _load_due(viewer, after)
         if (job := self._get_listed_job()) is not None:
             return _load_job_list(job, self.rights, self._get_list_query())
         return _load_view(self.view, self.rights, after) if self.view is not None else []
@@ -111,15 +120,32 @@ def list_view_queues(rights: Rights) -> list[ReviewQueue]:
     """Saved views of the requisitions and of those that the person may see, their own first."""
     return [
         ReviewQueue(rights, Source.VIEW, view=view)
-        for view in _list_views(rights)[:MAX_VIEWS]
+        for view in _load_views(rights)
         if not view.shows_closed
     ]
 
 
+def _load_views(rights: Rights) -> list[SavedView]:
+    viewer, member = rights.viewer, rights.member
+    if viewer is None:
+        return list(_list_views(rights)[:MAX_VIEWS])
+    return _find_views(viewer.ids, member.pk, rule=viewer.rule)
+
+
+@compile_once
+def _find_views(
+    viewer_ids: tuple[int, ...], member_id: int, *, rule: VisibilityRule
+) -> QuerySet[SavedView]:
+    return _select_views(rule.list_jobs(viewer_ids), member_id)[:MAX_VIEWS]
+
+
 def _list_views(rights: Rights) -> QuerySet[SavedView]:
+    return _select_views(visible_jobs(rights.member, member_rights=rights), rights.member.pk)
+
+
+def _select_views(jobs: QuerySet[Job], member_id: int) -> QuerySet[SavedView]:
     """Their own and those that others share."""
-    jobs = visible_jobs(rights.member, member_rights=rights)
-    is_own = Q(membership=rights.member)
+    is_own = Q(membership=member_id)
     views = SavedView.objects.filter(
         Q(job=None) | Q(job__in=jobs), is_own | Q(shared_at__isnull=False)
     )
@@ -153,61 +179,92 @@ def find_key(rights: Rights, source: str, application_ids: Sequence[int]) -> Key
     return rows.order_by(f"-{column}", "-pk").values_list(column, "pk").first()
 
 
-def _list_active(rights: Rights) -> QuerySet[Application]:
-    visible = visible_applications(rights.member, member_rights=rights)
-    connection = rights.match.connection
-    return visible.filter(status=ApplicationStatus.ACTIVE, connection=connection).order_by()
+def _list_active(rule: VisibilityRule, viewer_ids: Sequence[int]) -> QuerySet[Application]:
+    visible = rule.list_applications(viewer_ids)
+    return visible.filter(status=ApplicationStatus.ACTIVE, connection=viewer_ids[0]).order_by()
 
 
-def _load_new(rights: Rights, after: Key | None) -> list[Key]:
+def _load_new(viewer: Viewer, member: Membership, after: Key | None) -> list[Key]:
     """The oldest first. As in the list of requisitions: those since the person last opened the
     requisition, or if they never did, those of the last days.
     """
-    active = _list_active(rights)
-    last_views = LastViewed.objects.filter(membership=rights.member)
-    since_viewed = active.filter(
-        job__last_views__membership=rights.member,
+    rule, place = viewer.rule, after or ()
+    new_since = timezone.now() - NEW_APPLICATION_PERIOD
+    since_viewed = _find_since_viewed(viewer.ids, member.pk, *place, rule=rule)
+    never_viewed = _find_never_viewed(viewer.ids, member.pk, new_since, *place, rule=rule)
+    return list(islice(heapq.merge(since_viewed, never_viewed), MAX_APPLICATIONS + 1))
+
+
+@compile_once
+def _find_since_viewed(
+    viewer_ids: tuple[int, ...], member_id: int, *after: Any, rule: VisibilityRule
+) -> QuerySet[Application, Key]:
+    since_viewed = _list_active(rule, viewer_ids).filter(
+        job__last_views__membership=member_id,
         first_seen_at__gt=F("job__last_views__viewed_at"),
     )
-    never_viewed = active.filter(
-        ~Exists(last_views.filter(job=OuterRef("job_id"))),
-        applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD,
+    return _order_keys(since_viewed, "first_seen_at", after)
+
+
+@compile_once
+def _find_never_viewed(
+    viewer_ids: tuple[int, ...],
+    member_id: int,
+    new_since: datetime,
+    *after: Any,
+    rule: VisibilityRule,
+) -> QuerySet[Application, Key]:
+    last_views = LastViewed.objects.filter(membership=member_id)
+    never_viewed = _list_active(rule, viewer_ids).filter(
+        ~Exists(last_views.filter(job=OuterRef("job_id"))), applied_at__gt=new_since
     )
-    parts = [_load_ordered(part, "first_seen_at", after) for part in (since_viewed, never_viewed)]
-    return list(islice(heapq.merge(*parts), MAX_APPLICATIONS + 1))
+    return _order_keys(never_viewed, "first_seen_at", after)
 
 
-def _load_waiting(rights: Rights, after: Key | None) -> list[Key]:
+def _load_waiting(viewer: Viewer, after: Key | None) -> list[Key]:
     """Those who have waited longest first."""
     long_ago = timezone.now() - WAITING_PERIOD
-    waiting = _list_active(rights).filter(entered_stage_at__lte=long_ago)
-    return _load_ordered(waiting, "entered_stage_at", after)
+    return _find_waiting(viewer.ids, long_ago, *(after or ()), rule=viewer.rule)
 
 
-def _load_due(rights: Rights, after: Key | None) -> list[Key]:
+@compile_once
+def _find_waiting(
+    viewer_ids: tuple[int, ...], long_ago: datetime, *after: Any, rule: VisibilityRule
+) -> QuerySet[Application, Key]:
+    waiting = _list_active(rule, viewer_ids).filter(entered_stage_at__lte=long_ago)
+    return _order_keys(waiting, "entered_stage_at", after)
+
+
+def _load_due(viewer: Viewer, after: Key | None) -> list[Key]:
     """Those who need a decision, in the order in which their answers are due."""
-    undecided = _list_active(rights).filter(decision_needed_at__isnull=False)
-    return _load_ordered(undecided, "decision_needed_at", after)
+    return _find_due(viewer.ids, *(after or ()), rule=viewer.rule)
+
+
+@compile_once
+def _find_due(
+    viewer_ids: tuple[int, ...], *after: Any, rule: VisibilityRule
+) -> QuerySet[Application, Key]:
+    undecided = _list_active(rule, viewer_ids).filter(decision_needed_at__isnull=False)
+    return _order_keys(undecided, "decision_needed_at", after)
 
 
 def _load_view(view: SavedView, rights: Rights, after: Key | None) -> list[Key]:
     """Active applications of the requisitions in the view, the oldest first."""
-    jobs = filter_jobs(
-        visible_jobs(rights.member, member_rights=rights),
-        parse_filters(QueryDict(view.query)),
-        connection=rights.match.connection,
-        user=rights.match.user,
-        named=partial(named_applications, rights.member, rights),
-    ).order_by()
-    return _load_ordered(_list_active(rights).filter(job__in=jobs), "first_seen_at", after)
+    jobs = filter_jobs(parse_filters(QueryDict(view.query)), rights).order_by()
+    if rights.viewer is None:
+        return []
+    applications = _list_active(rights.viewer.rule, rights.viewer.ids).filter(job__in=jobs)
+    return list(_order_keys(applications, "first_seen_at", after or ()))
 
 
-def _load_ordered(applications: QuerySet[Application], column: str, after: Key | None) -> list[Key]:
-    if after is not None:
+def _order_keys(
+    applications: QuerySet[Application], column: str, after: Key | tuple[()]
+) -> QuerySet[Application, Key]:
+    if after:
         later = Q(**{f"{column}__gt": after[0]}) | Q(**{column: after[0]}, pk__gt=after[1])
         applications = applications.filter(later, **{f"{column}__gte": after[0]})
     keys = applications.order_by(column, "pk").values_list(column, "pk")
-    return list(keys[: MAX_APPLICATIONS + 1])
+    return keys[: MAX_APPLICATIONS + 1]
 
 
 def _load_job_list(job: Job, rights: Rights, query: str) -> list[Key]:

@@ -16,7 +16,14 @@ from portal.accounts.models import Membership
 from portal.applications.models import ApplicationAction, ReviewPreferences, ReviewSession
 from portal.applications.review.queues import MAX_APPLICATIONS, Key, ReviewQueue, find_key
 from portal.core.database import read_only
-from portal.entitlements.rules import Rights, visible_applications, visible_jobs
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
+from portal.entitlements.rules import (
+    Rights,
+    VisibilityRule,
+    visible_applications,
+    visible_jobs,
+)
 from portal.sync.models import Job
 
 MAX_UNFINISHED = 10  # on the page of reviews
@@ -128,9 +135,22 @@ def restart_session(review_session: ReviewSession) -> None:
 
 
 def find_session(member: Membership, queue: ReviewQueue) -> ReviewSession | None:
-    return ReviewSession.objects.filter(
-        membership=member, source=queue.source, job=queue.job, view=queue.view
-    ).first()
+    job_ids = (queue.job.pk,) if queue.job is not None else ()
+    view_ids = (queue.view.pk,) if queue.view is not None else ()
+    return next(iter(_find_sessions(member.pk, queue.source, job_ids, view_ids)), None)
+
+
+@use_prepared_statements()
+@compile_once
+def _find_sessions(
+    member_id: int, source: str, job_ids: tuple[int, ...], view_ids: tuple[int, ...]
+) -> QuerySet[ReviewSession]:
+    """Of at most one requisition or saved view."""
+    [job_id], [view_id] = job_ids or (None,), view_ids or (None,)
+    sessions = ReviewSession.objects.filter(
+        membership=member_id, source=source, job=job_id, view=view_id
+    )
+    return sessions.order_by("pk")[:1]
 
 
 def get_own_session(rights: Rights, pk: int) -> ReviewSession | None:
@@ -141,10 +161,21 @@ def get_own_session(rights: Rights, pk: int) -> ReviewSession | None:
 
 
 def _list_own_sessions(rights: Rights) -> QuerySet[ReviewSession]:
-    jobs = visible_jobs(rights.member, member_rights=rights)
+    return _select_sessions(visible_jobs(rights.member, member_rights=rights), rights.member.pk)
+
+
+def _select_sessions(jobs: QuerySet[Job], member_id: int) -> QuerySet[ReviewSession]:
     return ReviewSession.objects.filter(
-        Q(job=None) | Q(job__in=jobs), membership=rights.member
+        Q(job=None) | Q(job__in=jobs), membership=member_id
     ).select_related("job", "view__job")
+
+
+@compile_once
+def _find_latest_sessions(
+    viewer_ids: tuple[int, ...], member_id: int, *, rule: VisibilityRule
+) -> QuerySet[ReviewSession]:
+    own = _select_sessions(rule.list_jobs(viewer_ids), member_id)
+    return own.order_by("-moved_at", "-pk")[:MAX_UNFINISHED]
 
 
 def load_place(review_session: ReviewSession, rights: Rights) -> ReviewPlace:
@@ -162,13 +193,18 @@ def build_place(review_session: ReviewSession, visible_ids: set[int]) -> ReviewP
 def _find_visible_ids(
     application_ids: Collection[int], rights: Rights, *, closed: bool = False
 ) -> set[int]:
+    if not application_ids:
+        return set()
     visible = visible_applications(rights.member, member_rights=rights, closed=closed)
     return set(visible.filter(pk__in=application_ids).order_by().values_list("pk", flat=True))
 
 
 def list_unfinished(rights: Rights) -> list[tuple[ReviewSession, ReviewPlace]]:
     """Sessions that still have an application the person may see, the latest first."""
-    latest = list(_list_own_sessions(rights).order_by("-moved_at", "-pk")[:MAX_UNFINISHED])
+    viewer = rights.viewer
+    if viewer is None:
+        return []
+    latest = _find_latest_sessions(viewer.ids, rights.member.pk, rule=viewer.rule)
     listed_ids = {pk for row in latest for pk in row.application_ids}
     visible_ids = _find_visible_ids(listed_ids, rights)
     pairs = [(row, build_place(row, visible_ids)) for row in latest]

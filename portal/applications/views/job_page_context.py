@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Count
 from django.utils.functional import SimpleLazyObject
+from django.utils.safestring import SafeString, mark_safe
 
 from portal.accounts.access import MemberRequest
 from portal.applications.actions.acting_user import describe_acting_user
@@ -20,12 +21,13 @@ from portal.applications.page.announced_matches import announce_matches
 from portal.applications.page.application_list import (
     ApplicationList,
     find_linked_application,
-    with_row_details,
+    only_row_fields,
 )
 from portal.applications.page.filter_options import build_filter_selects
-from portal.applications.page.filters import ApplicationFilters, encode_list_params
-from portal.applications.page.pipeline import build_pipeline, count_active
-from portal.applications.page.rows import build_rows
+from portal.applications.page.filters import ACTIVE, ApplicationFilters, encode_list_params
+from portal.applications.page.pipeline import ActiveCounts, build_pipeline, count_active
+from portal.applications.page.row_html import render_row
+from portal.applications.page.rows import ApplicationRow, build_rows
 from portal.applications.page.toolbar import build_toolbar_context
 from portal.applications.review import sessions
 from portal.connections.outage import is_greenhouse_down
@@ -41,22 +43,21 @@ def build_list_context(
 ) -> dict[str, Any]:
     """What the list shows, as a whole page and as a part of it."""
     job, rights = application_list.job, application_list.rights
-    page = _load_page(request, application_list)
+    counts = count_active(action_context) if job.is_open else None
+    page = _load_page(request, application_list, counts)
     list_query = _encode_list_query(request, application_list, page.list_params)
     return_query = _encode_list_query(request, application_list, page.return_params)
-    linked_application = find_linked_application(
-        application_list.visible, request.GET, page.object_list
-    )
+    linked_application = find_linked_application(application_list, request.GET, page.object_list)
     if linked_application is not None:
         filters = ApplicationFilters(status=linked_application.status)
         application_list = replace(application_list, filters=filters)
         page = VisitPage([linked_application], number=1, count=1, start_index=1)
     batch_options = _list_batch_options(application_list)
     acting_user = action_context.acting_user
-    counts = count_active(action_context) if job.is_open else None
     toolbar_context = build_toolbar_context(
         application_list, knows_decisions=counts is not None and counts.knows_decisions
     )
+    rows = build_rows(page.object_list, action_context)
     return toolbar_context | {
         "job": job,
         "rights": rights,
@@ -65,19 +66,20 @@ def build_list_context(
         "waiting": counts.waiting if counts else None,
         "stage": application_list.filters.stage_param,
         "linked_application": linked_application,
-        "has_applications": SimpleLazyObject(application_list.visible.exists),
+        "has_applications": SimpleLazyObject(lambda: application_list.visible.exists()),
         "list_query": list_query,
         "return_query": return_query,
         "page": page,
-        "rows": build_rows(page.object_list, action_context),
+        "rows": rows,
+        "rows_html": _render_rows(
+            rows, selectable=bool(batch_options), shows_status=toolbar_context["shows_status"]
+        ),
         "why_cannot_act": acting_user.why_not if job.is_open else "",
         "shown_as": describe_acting_user(acting_user, rights.match.user),
         "reject_undo_seconds": action_context.reject_undo_seconds,
         "compact_rows": action_context.preferences.compact_rows,
         "batch_options": batch_options,
-        "announced": announce_matches(
-            job, application_list.matching, page.count if page.is_new else None
-        )
+        "announced": announce_matches(application_list, page.count if page.is_new else None)
         if batch_options and page.has_other_pages
         else None,
         "max_batch_size": preview.MAX_BATCH_SIZE,
@@ -119,14 +121,32 @@ def _build_review_offer(application_list: ApplicationList) -> dict[str, Any]:
     }
 
 
-def _load_page(request: MemberRequest, application_list: ApplicationList) -> VisitPage:
+def _load_page(
+    request: MemberRequest, application_list: ApplicationList, counts: ActiveCounts | None
+) -> VisitPage:
+    lists_active = application_list.filters.status == ACTIVE and application_list.has_plain_filters
+    # Building these takes a while, and the first page mostly needs neither.
+    ordered: Any = SimpleLazyObject(lambda: only_row_fields(application_list.matching))
+    shown: Any = SimpleLazyObject(lambda: only_row_fields(application_list.visible))
     paged_list = PagedList(
         application_list.name,
-        ordered=application_list.matching,
-        shown=with_row_details(application_list.visible),
+        ordered=ordered,
+        shown=shown,
         size=PER_PAGE,
+        load_first=application_list.load_first,
+        count=counts.total if counts and lists_active else None,
     )
-    return ListVisit(paged_list, request.GET, request.membership).load_page()
+    page = ListVisit(paged_list, request.GET, request.membership).load_page()
+    for application in page:
+        application.job = application_list.job
+    return page
+
+
+def _render_rows(
+    rows: Iterable[ApplicationRow], *, selectable: bool, shows_status: bool
+) -> SafeString:
+    html = (render_row(row, selectable=selectable, shows_status=shows_status) for row in rows)
+    return mark_safe("".join(html))  # noqa: S308 - of escaped parts
 
 
 def _encode_list_query(

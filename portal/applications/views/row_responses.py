@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -15,6 +16,7 @@ from portal.applications.actions.handlers import ACTION_HANDLERS
 from portal.applications.actions.latest_actions import get_latest_action, get_own_latest_action
 from portal.applications.batches import preview
 from portal.applications.models import ApplicationAction
+from portal.applications.page import row_html
 from portal.applications.page.filters import parse_filters, shows_status_column
 from portal.applications.page.pipeline import build_pipeline, count_active
 from portal.applications.page.rows import ApplicationRow, build_row
@@ -62,18 +64,18 @@ def render_row(
         and page_url.path == job_url
         and "stages" not in action_context.rights.features.unavailable
     )
-    context = {
-        "shows_status": shows_status_column(list_filters.status),
-        "row": row,
-        "note": note,
-        "selectable": list_filters.status in preview.KINDS_BY_STATUS,
-        "stage": list_filters.stage_param,
-    }
+    html = row_html.render_row(
+        row,
+        selectable=list_filters.status in preview.KINDS_BY_STATUS,
+        shows_status=shows_status_column(list_filters.status),
+        note=note,
+    )
+    context: dict[str, Any] = {"row_html": html, "stage": list_filters.stage_param}
     if shows_pipeline:
         counts = count_active(action_context)
         context["updated_pipeline"] = build_pipeline(action_context, counts)
         context["waiting"] = counts.waiting
-    return render(request, "applications/_row.html", context, status=status)
+    return render(request, "applications/_row_response.html", context, status=status)
 
 
 def render_unavailable(request: MemberRequest, pk: int, part: str) -> HttpResponse:

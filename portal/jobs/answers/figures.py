@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from integrations.ats.types import JobStatus
+from portal.core.database.compiled_queries import compile_once
 from portal.jobs.answers import tally_sums
 from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait, format_count
 from portal.jobs.answers.promise import Promise
@@ -152,11 +153,11 @@ def summarize(
     return AnswerSummary(waiting, groups, answers, sums.answers_by_day)
 
 
-def build_waiting_aggregates(promise: Promise) -> dict[str, Aggregate]:
-    """The fields of `WaitingCounts`, of active applications at this moment."""
+def build_waiting_aggregates(overdue_limit: datetime) -> dict[str, Aggregate]:
+    """The fields of `WaitingCounts`, of active applications."""
     return {
         "undecided": Count("pk", filter=Q(needs_decision=True)),
-        "overdue": Count("pk", filter=Q(decision_needed_at__lt=promise.find_overdue_limit())),
+        "overdue": Count("pk", filter=Q(decision_needed_at__lt=overdue_limit)),
         "since": Min("decision_needed_at"),
         "decision_unknown": Count("pk", filter=Q(needs_decision=None)),
     }
@@ -170,11 +171,16 @@ def load_answer_counts(
     job_ids: Collection[int], promise: Promise, *, period: int = DEFAULT_PERIOD
 ) -> dict[int, AnswerCounts]:
     """By job, of those that have any."""
-    tallies = DecisionTally.objects.filter(
-        job__in=job_ids, day__gte=find_first_day(promise, period)
-    ).order_by()
-    rows = tallies.values_list("job_id").annotate(Sum("in_time"), Sum("late"), Sum("unknown"))
+    rows = _sum_answers(tuple(job_ids), find_first_day(promise, period))
     return {job_id: AnswerCounts(*counts) for job_id, *counts in rows}
+
+
+@compile_once
+def _sum_answers(
+    job_ids: tuple[int, ...], first_day: date
+) -> QuerySet[DecisionTally, tuple[int, ...]]:
+    tallies = DecisionTally.objects.filter(job__in=job_ids, day__gte=first_day).order_by()
+    return tallies.values_list("job_id").annotate(Sum("in_time"), Sum("late"), Sum("unknown"))
 
 
 def list_recruiter_figures(

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
 from django.utils import dateformat, timezone
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from portal.jobs.answers.promise import Promise
 
@@ -29,7 +29,7 @@ def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
     since = format_moment(needed_at, promise.zone)  # whose days count
     explanation = (
         f"Needs a decision since {since}. The answer is due by the end of "
-        f"{_format_day(due_day)}, {promise.zone_label} time."
+        f"{_format_date(due_day, 'l j F Y')}, {promise.zone_label} time."
     )
     if due_day < today:
         late_days = promise.calendar.count_working_days(due_day, today)
@@ -39,7 +39,7 @@ def describe_due(promise: Promise, needed_at: datetime) -> DueLabel:
         return DueLabel("Due today", "warn", explanation)
     if due_day == today + timedelta(days=1):
         return DueLabel("Due tomorrow", "warn", explanation)
-    return DueLabel(f"Due {dateformat.format(due_day, 'D j M')}", "", explanation)
+    return DueLabel(f"Due {_format_date(due_day, 'D j M')}", "", explanation)
 
 
 def describe_wait(needed_at: datetime) -> str:
@@ -49,16 +49,20 @@ def describe_wait(needed_at: datetime) -> str:
 
 def format_moment(moment: datetime, zone: tzinfo | None = None) -> str:
     local = timezone.localtime(moment, zone)
-    return f"{_format_day(local.date())}, {dateformat.format(local, 'H:i T')}"
+    return f"{_format_date(local.date(), 'l j F Y')}, {local:%H:%M %Z}"
 
 
-@lru_cache(maxsize=1000)  # rows of a list share days
-def _format_day(day: date) -> str:
-    return dateformat.format(day, "l j F Y")
+def format_short_day(moment: datetime) -> str:
+    return _format_date(timezone.localdate(moment), "j M Y")
+
+
+@lru_cache(maxsize=2000)  # rows of a list share days
+def _format_date(day: date, pattern: str) -> str:
+    return dateformat.format(day, pattern)
 
 
 def format_count(number: int) -> SafeString:
-    return mark_safe(f"{number:,}")  # noqa: S308  (digits)
+    return SafeString(f"{number:,}")
 
 
 def count_days(days: int, noun: str) -> str:

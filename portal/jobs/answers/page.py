@@ -154,7 +154,7 @@ def build_summary_context(report: AnswerReport) -> dict[str, Any]:
 
 
 def build_page_context(report: AnswerReport) -> dict[str, Any]:
-    options = list_team_options(report.member, report.rights, report.filters)
+    options = list_team_options(report.rights, report.filters)
     context = {
         **build_summary_context(report),
         "periods": render_options(PERIODS.items(), report.period),

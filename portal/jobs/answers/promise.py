@@ -11,8 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from portal.core.database.compiled_queries import compile_once
 from portal.core.working_days import MONDAY_TO_FRIDAY, WorkingCalendar
 from portal.jobs.models import AnswerPromise
 from portal.web.time_zones import find_start_of_day, format_time_zone, parse_time_zone
@@ -81,8 +83,13 @@ def get_promise(organization_id: int) -> Promise:
 
 def load_promise_row(organization_id: int) -> AnswerPromise:
     """The organization's row; the default, unsaved, if it has none."""
-    row = AnswerPromise.objects.filter(organization=organization_id).first()
-    return row or AnswerPromise(organization_id=organization_id)
+    rows = _find_promise_row(organization_id)
+    return rows[0] if rows else AnswerPromise(organization_id=organization_id)
+
+
+@compile_once
+def _find_promise_row(organization_id: int) -> QuerySet[AnswerPromise]:
+    return AnswerPromise.objects.filter(organization=organization_id)
 
 
 def read_promise(row: AnswerPromise) -> Promise:

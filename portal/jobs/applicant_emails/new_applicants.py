@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from integrations.ats.types import ApplicationStatus
-from portal.entitlements.rules import Rights, visible_applications, visible_jobs
+from portal.entitlements.rules import Rights, visible_applications
 from portal.jobs.job_list.filters import filter_jobs, parse_filters
-from portal.jobs.job_list.search import named_applications
 from portal.jobs.models import ApplicantDigest, DigestPart, SavedView
 from portal.sync.models import Application, Job
 
@@ -73,10 +71,4 @@ def _list_arrivals(part: DigestPart, rights: Rights) -> QuerySet[Application]:
 
 
 def _list_view_jobs(view: SavedView, rights: Rights) -> QuerySet[Job]:
-    return filter_jobs(
-        visible_jobs(rights.member, member_rights=rights),
-        parse_filters(QueryDict(view.query)),
-        connection=rights.match.connection,
-        user=rights.match.user,
-        named=partial(named_applications, rights.member, rights),
-    ).order_by()
+    return filter_jobs(parse_filters(QueryDict(view.query)), rights).order_by()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -10,9 +10,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.safestring import SafeString, mark_safe
 
-from portal.accounts.models import Membership
-from portal.connections.models import Connection
-from portal.entitlements.rules import Rights, visible_jobs
+from portal.core.database.compiled_queries import compile_once
+from portal.entitlements.rules import Rights, VisibilityRule
 from portal.jobs.job_list.filters import JobFilters
 from portal.jobs.models import StageCount
 from portal.sync.models import (
@@ -27,6 +26,8 @@ from portal.sync.models import (
 )
 
 MAX_OPTIONS = 500  # the search finds people by name
+# Rows of a connection, by its ID, that occur on these jobs.
+_ListOccurring = Callable[[int, QuerySet[Job]], QuerySet[Any]]
 
 
 def render_options(pairs: Iterable[tuple[object, str]], chosen: object) -> SafeString:
@@ -48,35 +49,22 @@ class FilterOptions:
     stages: list[tuple[int, str]]
 
 
-def get_filter_options(member: Membership, rights: Rights, filters: JobFilters) -> FilterOptions:
+def get_filter_options(rights: Rights, filters: JobFilters) -> FilterOptions:
     """Return (id, name) pairs; of stages, only those with active applications.
 
     A selected option stays in the list while it occurs on any visible job, open or closed.
     """
-    connection = rights.match.connection
-    listed_jobs = visible_jobs(member, member_rights=rights, closed=filters.closed).order_by()
-    visible = visible_jobs(member, member_rights=rights, closed=True).order_by()
+
+    def list_options(
+        occurring: _ListOccurring, chosen: int | None, selectable: _ListOccurring
+    ) -> list[tuple[int, str]]:
+        return _list_options(rights, occurring, chosen, selectable, closed=filters.closed)
+
     return FilterOptions(
-        departments=_list_options(
-            _list_departments(connection, listed_jobs),
-            filters.department,
-            _list_departments(connection, visible),
-        ),
-        offices=_list_options(
-            _list_offices(connection, listed_jobs),
-            filters.office,
-            _list_offices(connection, visible),
-        ),
-        recruiters=_list_options(
-            _list_recruiters(connection, listed_jobs),
-            filters.recruiter,
-            _list_recruiters(connection, visible),
-        ),
-        stages=_list_options(
-            _list_occupied_stages(connection, listed_jobs),
-            filters.stage,
-            _list_stages(connection, visible),
-        ),
+        departments=list_options(_list_departments, filters.department, _list_departments),
+        offices=list_options(_list_offices, filters.office, _list_offices),
+        recruiters=list_options(_list_recruiters, filters.recruiter, _list_recruiters),
+        stages=list_options(_list_occupied_stages, filters.stage, _list_stages),
     )
 
 
@@ -86,58 +74,80 @@ class TeamOptions:
     recruiters: list[tuple[int, str]]
 
 
-def list_team_options(member: Membership, rights: Rights, filters: JobFilters) -> TeamOptions:
+def list_team_options(rights: Rights, filters: JobFilters) -> TeamOptions:
     """Of all visible jobs, open or closed."""
-    connection = rights.match.connection
-    visible = visible_jobs(member, member_rights=rights, closed=True).order_by()
-    departments = _list_departments(connection, visible)
-    recruiters = _list_recruiters(connection, visible)
+
+    def list_options(occurring: _ListOccurring, chosen: int | None) -> list[tuple[int, str]]:
+        return _list_options(rights, occurring, chosen, occurring, closed=True)
+
     return TeamOptions(
-        departments=_list_options(departments, filters.department, departments),
-        recruiters=_list_options(recruiters, filters.recruiter, recruiters),
+        departments=list_options(_list_departments, filters.department),
+        recruiters=list_options(_list_recruiters, filters.recruiter),
     )
 
 
 def _list_options(
-    available: QuerySet[Any], chosen: int | None, selectable: QuerySet[Any]
+    rights: Rights,
+    occurring: _ListOccurring,
+    chosen: int | None,
+    selectable: _ListOccurring,
+    *,
+    closed: bool,
 ) -> list[tuple[int, str]]:
-    offered = _read_names(available.order_by("name", "id")[:MAX_OPTIONS])
-    if chosen is None or any(key == chosen for key, _ in offered):
-        return offered
-    return _read_names(selectable.filter(pk=chosen)) + offered
+    viewer = rights.viewer
+    if viewer is None:
+        return []
+    rows = _find_options(viewer.ids, rule=viewer.rule, occurring=occurring, closed=closed)
+    if chosen is not None and all(pk != chosen for pk, *_ in rows):
+        rows = _find_option(chosen, viewer.ids, rule=viewer.rule, occurring=selectable) + rows
+    if occurring is _list_recruiters:
+        return [(pk, format_user_name(*names)) for pk, *names in rows]
+    return [(pk, name) for pk, name in rows]
 
 
-def _read_names(rows: QuerySet[Any]) -> list[tuple[int, str]]:
-    """Not as objects: they are hundreds."""
-    if rows.model is AtsUser:
-        values = rows.values_list("pk", "name", "primary_email", "remote_id")
-        return [(pk, format_user_name(*names)) for pk, *names in values]
-    return list(rows.values_list("pk", "name"))
+@compile_once
+def _find_options(
+    viewer_ids: tuple[int, ...], *, rule: VisibilityRule, occurring: _ListOccurring, closed: bool
+) -> QuerySet[Any, tuple[Any, ...]]:
+    options = occurring(viewer_ids[0], rule.list_jobs(viewer_ids, closed=closed).order_by())
+    return _select_names(options.order_by("name", "id")[:MAX_OPTIONS])
 
 
-def _list_departments(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[Department]:
+@compile_once
+def _find_option(
+    pk: int, viewer_ids: tuple[int, ...], *, rule: VisibilityRule, occurring: _ListOccurring
+) -> QuerySet[Any, tuple[Any, ...]]:
+    options = occurring(viewer_ids[0], rule.list_jobs(viewer_ids, closed=True).order_by())
+    return _select_names(options.filter(pk=pk))
+
+
+def _select_names(options: QuerySet[Any]) -> QuerySet[Any, tuple[Any, ...]]:
+    if options.model is AtsUser:
+        return options.values_list("pk", "name", "primary_email", "remote_id")
+    return options.values_list("pk", "name")
+
+
+def _list_departments(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[Department]:
     has_job = Exists(jobs.filter(department=OuterRef("pk")))
-    return Department.objects.filter(has_job, connection=connection)
+    return Department.objects.filter(has_job, connection=connection_id)
 
 
-def _list_offices(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[Office]:
+def _list_offices(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[Office]:
     through: Any = Job.offices.through
     office_jobs = through._default_manager.filter(office=OuterRef("pk"), job__in=jobs)
-    return Office.objects.filter(Exists(office_jobs), connection=connection)
+    return Office.objects.filter(Exists(office_jobs), connection=connection_id)
 
 
-def _list_recruiters(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[AtsUser]:
+def _list_recruiters(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[AtsUser]:
     recruiter_roles = TeamMember.objects.filter(user=OuterRef("pk"), role="recruiter", job__in=jobs)
-    return AtsUser.objects.filter(Exists(recruiter_roles), connection=connection)
+    return AtsUser.objects.filter(Exists(recruiter_roles), connection=connection_id)
 
 
-def _list_occupied_stages(
-    connection: Connection | None, jobs: QuerySet[Job]
-) -> QuerySet[StageName]:
+def _list_occupied_stages(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[StageName]:
     stage_counts = StageCount.objects.filter(stage=OuterRef("pk"), active__gt=0, job__in=jobs)
-    return StageName.objects.filter(Exists(stage_counts), connection=connection)
+    return StageName.objects.filter(Exists(stage_counts), connection=connection_id)
 
 
-def _list_stages(connection: Connection | None, jobs: QuerySet[Job]) -> QuerySet[StageName]:
-    job_stages = Stage.objects.filter(connection=connection, name=OuterRef("name"), job__in=jobs)
-    return StageName.objects.filter(Exists(job_stages), connection=connection)
+def _list_stages(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[StageName]:
+    job_stages = Stage.objects.filter(connection=connection_id, name=OuterRef("name"), job__in=jobs)
+    return StageName.objects.filter(Exists(job_stages), connection=connection_id)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import QueryDict
 from django.utils import timezone
 
 from integrations.ats.types import JobStatus
-from portal.connections.models import Connection
+from portal.entitlements.rules import Rights, visible_jobs
 from portal.jobs.answers.promise import get_promise
-from portal.jobs.job_list.search import search_jobs
+from portal.jobs.job_list.search import is_found, search_jobs
 from portal.jobs.models import StageCount
-from portal.sync.models import Application, AtsUser, Job, TeamMember
+from portal.sync.models import AtsUser, Job, TeamMember
 from portal.web.id_parsing import parse_id
 from portal.web.list_urls import parse_search
 from portal.web.sort_order import SortOrder
@@ -138,63 +140,117 @@ def add_query(filters: JobFilters) -> JobFilters:
     return filters
 
 
-def filter_jobs(
-    jobs: QuerySet[Job],
-    filters: JobFilters,
-    *,
-    connection: Connection | None,
-    user: AtsUser | None,
-    named: Callable[[], QuerySet[Application]],
-) -> QuerySet[Job]:
-    """Apply the filters; `jobs` must include closed jobs if `filters.closed`. `named` returns the
-    applications whose candidate names the member may see, and is called only for a search.
-    """
-    jobs = jobs.filter(status=JobStatus.CLOSED if filters.closed else JobStatus.OPEN)
-    if filters.search:
-        jobs = search_jobs(jobs, filters.search, named(), connection)
-    jobs = filter_by_details(jobs, filters, user=user)
-    if filters.due and connection is not None:
+@dataclass(frozen=True)
+class JobConditions:
+    """Filters as they are compared with columns: the search is done, and times are fixed."""
+
+    names: tuple[str, ...]
+    values: tuple[Any, ...]  # of the names that have one
+    is_named: Q | None = None  # what the search finds beside it, of a common name
+
+    def filter(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
+        return jobs.filter(build_condition(self.names, self.values, is_named=self.is_named))
+
+
+def filter_jobs(filters: JobFilters, rights: Rights, *, closed: bool = False) -> QuerySet[Job]:
+    """The visible jobs that match, if `filters.closed`, only with `closed`."""
+    jobs = visible_jobs(rights.member, member_rights=rights, closed=closed)
+    return resolve_filters(filters, rights).filter(jobs)
+
+
+def resolve_filters(filters: JobFilters, rights: Rights) -> JobConditions:
+    """Of visible jobs."""
+    conditions: dict[str, Any] = {"closed" if filters.closed else "open": _FLAG}
+    is_named, viewer = None, rights.viewer
+    if filters.search and viewer is not None:
+        ids, is_named = search_jobs(viewer, filters.search, closed=filters.closed)
+        conditions["found"] = ids
+    conditions |= _list_details(filters, rights.match.user)
+    if filters.due:
         _, working_days = DUE_OPTIONS[filters.due]
-        promise = get_promise(connection.organization_id)
+        promise = get_promise(rights.member.organization_id)
         limit = promise.find_overdue_limit(after_working_days=working_days)
-        jobs = jobs.filter(undecided_since__lt=limit)
-    return _filter_by_counts(jobs, filters)
+        conditions["undecided_before"] = limit
+    conditions |= _list_counts(filters)
+    return _build_conditions(conditions, is_named)
 
 
 def filter_by_details(
     jobs: QuerySet[Job], filters: JobFilters, *, user: AtsUser | None
 ) -> QuerySet[Job]:
     """Apply what is about the jobs themselves, of any status."""
-    if filters.department is not None:
-        jobs = jobs.filter(department_id=filters.department)
-    if filters.office is not None:
-        at_office = Job.offices.through._default_manager.filter(
-            job_id=OuterRef("pk"), office_id=filters.office
-        )
-        jobs = jobs.filter(Exists(at_office))
-    if filters.recruiter is not None:
-        jobs = jobs.filter(
-            Exists(_list_team_members().filter(user_id=filters.recruiter, role="recruiter"))
-        )
+    return _build_conditions(_list_details(filters, user)).filter(jobs)
+
+
+def build_condition(names: Sequence[str], values: Sequence[Any], *, is_named: Q | None = None) -> Q:
+    """Of conditions by their names; depends on nothing else, as `compile_once` demands."""
+    remaining = iter(values)
+    condition = Q()
+    for name in names:
+        part = _FLAGS[name] if name in _FLAGS else _CONDITIONS[name](next(remaining))
+        condition &= part | is_named if name == "found" and is_named is not None else part
+    return condition
+
+
+def _build_conditions(conditions: dict[str, Any], is_named: Q | None = None) -> JobConditions:
+    values = tuple(value for value in conditions.values() if value is not _FLAG)
+    return JobConditions(tuple(conditions), values, is_named)
+
+
+def _list_details(filters: JobFilters, user: AtsUser | None) -> dict[str, Any]:
+    conditions: dict[str, Any] = {}
+    for name in ("department", "office", "recruiter"):
+        if (pk := getattr(filters, name)) is not None:
+            conditions[name] = pk
     if filters.mine:
-        jobs = jobs.filter(Exists(_list_team_members().filter(user=user))) if user else jobs.none()
+        conditions["mine"] = user.pk if user else _NOBODY
     if filters.confidential:
-        jobs = jobs.filter(confidential=True)
+        conditions["confidential"] = _FLAG
     if filters.age:
-        jobs = jobs.filter(opened_at__lt=timezone.now() - timedelta(days=int(filters.age)))
-    return jobs
+        conditions["opened_before"] = timezone.now() - timedelta(days=int(filters.age))
+    return conditions
 
 
-def _filter_by_counts(jobs: QuerySet[Job], filters: JobFilters) -> QuerySet[Job]:
-    if filters.with_active:
-        jobs = jobs.filter(active_applications__gt=0)
+def _list_counts(filters: JobFilters) -> dict[str, Any]:
+    conditions: dict[str, Any] = {"with_active": _FLAG} if filters.with_active else {}
     if filters.stage is not None:
-        in_stage = StageCount.objects.filter(job=OuterRef("pk"), stage_id=filters.stage)
-        return jobs.filter(Exists(in_stage.filter(active__gte=filters.min_active or 1)))
-    if filters.min_active is not None:
-        jobs = jobs.filter(active_applications__gte=filters.min_active)
-    return jobs
+        conditions[f"in_stage_{filters.min_active or 1}"] = filters.stage
+    elif filters.min_active is not None:
+        conditions[f"min_active_{filters.min_active}"] = _FLAG
+    return conditions
 
 
-def _list_team_members() -> QuerySet[TeamMember]:
-    return TeamMember.objects.filter(job=OuterRef("pk"))
+def _is_at_office(office_id: int) -> Q:
+    through: Any = Job.offices.through
+    return Q(Exists(through._default_manager.filter(job_id=OuterRef("pk"), office_id=office_id)))
+
+
+def _has_member(user_id: int, **filters: Any) -> Q:
+    return Q(Exists(TeamMember.objects.filter(job=OuterRef("pk"), user_id=user_id, **filters)))
+
+
+def _is_in_stage(count: int, stage_id: int) -> Q:
+    in_stage = StageCount.objects.filter(job=OuterRef("pk"), stage_id=stage_id, active__gte=count)
+    return Q(Exists(in_stage))
+
+
+_FLAG, _NOBODY = object(), 0
+_FLAGS = {
+    "open": Q(status=JobStatus.OPEN),
+    "closed": Q(status=JobStatus.CLOSED),
+    "confidential": Q(confidential=True),
+    "with_active": Q(active_applications__gt=0),
+    **{f"min_active_{n}": Q(active_applications__gte=n) for n in MIN_ACTIVE_OPTIONS},
+}
+_CONDITIONS: dict[str, Callable[[Any], Q]] = {
+    "found": is_found,
+    "department": lambda pk: Q(department_id=pk),
+    "office": _is_at_office,
+    "recruiter": lambda pk: _has_member(pk, role="recruiter"),
+    "mine": _has_member,
+    "opened_before": lambda moment: Q(opened_at__lt=moment),
+    "undecided_before": lambda moment: Q(undecided_since__lt=moment),
+    "pinned": lambda pks: Q(pk__in=pks),
+    "not_pinned": lambda pks: ~Q(pk__in=pks),
+    **{f"in_stage_{n}": partial(_is_in_stage, n) for n in (1, *MIN_ACTIVE_OPTIONS)},
+}

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 
 from portal.accounts.models import Membership
-from portal.entitlements.rules import Rights, visible_jobs
+from portal.core.database.compiled_queries import compile_once, count_once
+from portal.entitlements.rules import Rights, VisibilityRule, visible_jobs
 from portal.jobs import pins
 from portal.jobs.job_list.filter_options import get_filter_options, render_options
 from portal.jobs.job_list.filters import (
     AGE_OPTIONS,
     DUE_OPTIONS,
     MIN_ACTIVE_OPTIONS,
+    JobConditions,
     JobFilters,
-    filter_jobs,
+    build_condition,
+    resolve_filters,
 )
 from portal.jobs.job_list.rows import JobRow, build_rows
-from portal.jobs.job_list.search import find_candidate_matches, named_applications
+from portal.jobs.job_list.search import find_candidate_matches
 from portal.sync.models import Job, StageName
 from portal.web.list_visits import VISIT_PARAMS, ListVisit, PagedList, VisitPage
+from portal.web.sort_order import SortOrder
 
 PAGE_SIZE = 25
 MAX_COUNTED = 1000
@@ -52,27 +58,53 @@ class ListRequest:
     query: QueryDict = field(default_factory=QueryDict)
 
     def get_jobs(self) -> QuerySet[Job]:
-        visible = visible_jobs(self.member, member_rights=self.rights, closed=self.filters.closed)
-        user_match = self.rights.match
-        return filter_jobs(
-            visible,
-            self.filters,
-            connection=user_match.connection,
-            user=user_match.user,
-            named=self.get_named_applications,
+        return self.conditions.filter(self.get_visible_jobs())
+
+    def load_rows(self, limit: int, **conditions: tuple[int, ...]) -> list[Job]:
+        """The first ones in order, of those for which further conditions hold."""
+        names = (*self.conditions.names, *conditions)
+        values = (*self.conditions.values, *conditions.values())
+        viewer, order = self.rights.viewer, self.filters.order
+        if viewer is None:
+            return []
+        if (is_named := self.conditions.is_named) is not None:
+            matching = self.get_visible_jobs().filter(
+                build_condition(names, values, is_named=is_named)
+            )
+            return list(_order_rows(matching, order)[:limit])
+        rule, closed = viewer.rule, self.filters.closed
+        return _find_rows(
+            viewer.ids, *values, rule=rule, closed=closed, names=names, order=order, limit=limit
         )
 
-    def get_named_applications(self) -> QuerySet[Any]:
-        return named_applications(self.member, self.rights, closed=self.filters.closed)
+    def count_jobs(self, limit: int) -> int:
+        viewer, conditions = self.rights.viewer, self.conditions
+        if viewer is None or conditions.is_named is not None:
+            return self.get_jobs().order_by()[:limit].count()
+        rule, closed = viewer.rule, self.filters.closed
+        return _count_rows(
+            viewer.ids,
+            *conditions.values,
+            rule=rule,
+            closed=closed,
+            names=conditions.names,
+            limit=limit,
+        )
+
+    @cached_property
+    def conditions(self) -> JobConditions:
+        return resolve_filters(self.filters, self.rights)
+
+    def get_visible_jobs(self) -> QuerySet[Job]:
+        return visible_jobs(self.member, member_rights=self.rights, closed=self.filters.closed)
 
 
 def build_page_context(list_request: ListRequest) -> dict[str, Any]:
     """Pinned requisitions that match come first, on the first page only, and not again below."""
     member, rights = list_request.member, list_request.rights
-    jobs = list_request.get_jobs()
     pinned_ids = pins.list_pinned_job_ids(member)
-    job_page = _load_page(list_request, jobs.exclude(pk__in=pinned_ids) if pinned_ids else jobs)
-    pinned_jobs = _list_pinned_jobs(jobs, pinned_ids) if job_page.number == 1 else []
+    job_page = _load_page(list_request, pinned_ids)
+    pinned_jobs = _list_pinned_jobs(list_request, pinned_ids) if job_page.number == 1 else []
     rows_by_id = {
         row.job.pk: row
         for row in build_rows(
@@ -83,33 +115,38 @@ def build_page_context(list_request: ListRequest) -> dict[str, Any]:
     pinned_rows = [rows_by_id.pop(job.pk) for job in pinned_jobs]
     page_rows = [rows_by_id[job.pk] for job in job_page if job.pk in rows_by_id]
     _add_match_details([*pinned_rows, *page_rows], list_request)
+    total = _count_jobs(list_request, job_page, pinned_jobs)
     return {
         "rows": page_rows,
         "pinned": pinned_rows,
-        "total": _count_jobs(jobs, job_page, pinned_jobs),
-        "most": MAX_COUNTED,
+        "total": total,
+        "total_label": f"More than {MAX_COUNTED:,}" if total > MAX_COUNTED else f"{total:,}",
         "next_url": _build_page_url(job_page.next_url),
         "previous_url": _build_page_url(job_page.previous_url),
         "hidden_count": job_page.hidden_count,
     }
 
 
-def _count_jobs(jobs: QuerySet[Job], job_page: VisitPage, pinned_jobs: list[Job]) -> int:
+def _count_jobs(list_request: ListRequest, job_page: VisitPage, pinned_jobs: list[Job]) -> int:
     if job_page.number == 1 and not (job_page.next_url or job_page.hidden_count):
         return len(job_page) + len(pinned_jobs)
-    return jobs.order_by()[: MAX_COUNTED + 1].count()
+    return list_request.count_jobs(MAX_COUNTED + 1)
 
 
-def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:
+def _load_page(list_request: ListRequest, pinned_ids: list[int]) -> VisitPage:
     job_filters = list_request.filters
-    visible = visible_jobs(
-        list_request.member, member_rights=list_request.rights, closed=job_filters.closed
+    pins_excluded = {"not_pinned": tuple(pinned_ids)} if pinned_ids else {}
+    # Only later pages of a visit need these.
+    shown: Any = SimpleLazyObject(lambda: _select_row_columns(list_request.get_visible_jobs()))
+    ordered: Any = SimpleLazyObject(
+        lambda: _order_rows(list_request.get_jobs().exclude(pk__in=pinned_ids), job_filters.order)
     )
     job_list = PagedList(
         f"jobs:{job_filters.query}",
-        ordered=_select_row_columns(jobs).order_by(*job_filters.order.get_ordering()),
-        shown=_select_row_columns(visible),
+        ordered=ordered,
+        shown=shown,
         size=PAGE_SIZE,
+        load_first=lambda limit: list_request.load_rows(limit, **pins_excluded),
     )
     query = QueryDict(job_filters.query, mutable=True)
     for name in VISIT_PARAMS:
@@ -117,25 +154,57 @@ def _load_page(list_request: ListRequest, jobs: QuerySet[Job]) -> VisitPage:
     return ListVisit(job_list, query, list_request.member).load_page(count_rows=False)
 
 
+@compile_once
+def _find_rows(
+    viewer_ids: tuple[int, ...],
+    *values: Any,
+    rule: VisibilityRule,
+    closed: bool,
+    names: tuple[str, ...],
+    order: SortOrder,
+    limit: int,
+) -> QuerySet[Job]:
+    jobs = rule.list_jobs(viewer_ids, closed=closed).filter(build_condition(names, values))
+    return _order_rows(jobs, order)[:limit]
+
+
+@count_once
+def _count_rows(
+    viewer_ids: tuple[int, ...],
+    *values: Any,
+    rule: VisibilityRule,
+    closed: bool,
+    names: tuple[str, ...],
+    limit: int,
+) -> QuerySet[Job, Any]:
+    jobs = rule.list_jobs(viewer_ids, closed=closed).filter(build_condition(names, values))
+    return jobs.order_by().values("pk")[:limit]
+
+
+def _order_rows(jobs: QuerySet[Job], order: SortOrder) -> QuerySet[Job]:
+    return _select_row_columns(jobs).order_by(*order.get_ordering())
+
+
 def _select_row_columns(jobs: QuerySet[Job]) -> QuerySet[Job]:
     return jobs.select_related("department").only(*_ROW_COLUMNS)
 
 
-def _list_pinned_jobs(jobs: QuerySet[Job], pinned_ids: list[int]) -> list[Job]:
+def _list_pinned_jobs(list_request: ListRequest, pinned_ids: list[int]) -> list[Job]:
     if not pinned_ids:
         return []
-    matching = _select_row_columns(jobs.filter(pk__in=pinned_ids))
+    matching = list_request.load_rows(len(pinned_ids), pinned=tuple(pinned_ids))
     return sorted(matching, key=lambda job: pinned_ids.index(job.pk))
 
 
 def _add_match_details(page_rows: list[JobRow], list_request: ListRequest) -> None:
     job_filters, connection = list_request.filters, list_request.rights.match.connection
-    if job_filters.search:
+    viewer = list_request.rights.viewer
+    if job_filters.search and viewer is not None:
         matches = find_candidate_matches(
             [row.job.pk for row in page_rows],
             job_filters.search,
-            list_request.get_named_applications(),
-            connection,
+            viewer,
+            closed=job_filters.closed,
         )
         for row in page_rows:
             row.candidate_matches = matches.get(row.job.pk, ())
@@ -156,7 +225,7 @@ def build_sort_context(job_filters: JobFilters) -> dict[str, Any]:
 def build_filter_context(list_request: ListRequest) -> dict[str, Any]:
     """The filter options: hundreds of names, so queried only when the filters are open."""
     job_filters = list_request.filters
-    filter_options = get_filter_options(list_request.member, list_request.rights, job_filters)
+    filter_options = get_filter_options(list_request.rights, job_filters)
     return {
         "choices": filter_options,
         "departments": render_options(filter_options.departments, job_filters.department),

@@ -9,23 +9,23 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Count, F, FilteredRelation, Min, Q
+from django.db.models import Count, F, FilteredRelation, Min, Q, QuerySet
 from django.utils import timezone
-from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from integrations.ats.types import ApplicationStatus
 from portal.accounts.models import Membership
 from portal.core import links
+from portal.core.database.compiled_queries import compile_once
 from portal.core.database.prepared_statements import use_prepared_statements
-from portal.entitlements.rules import Rights, applications_on_jobs
+from portal.entitlements.rules import Rights, public_applications
 from portal.jobs.answers.figures import (
     AnswerCounts,
     WaitingCounts,
     build_waiting_aggregates,
     load_answer_counts,
 )
-from portal.jobs.answers.labels import format_count, format_moment
+from portal.jobs.answers.labels import format_moment
 from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
@@ -42,7 +42,7 @@ _MAX_NAMES = 3
 
 @dataclass
 class JobRow:
-    """A row of the list. Texts are built here, since templates are slow for many rows."""
+    """A row of the list; its HTML is built by `row_html`."""
 
     job: Job
     offices: Sequence[str] = ()
@@ -66,14 +66,6 @@ class JobRow:
     def url(self) -> SafeString:
         return get_job_url(self.job)
 
-    @cached_property
-    def pin_url(self) -> SafeString:
-        return reverse_cached("jobs:set_pin", self.job.pk)
-
-    @property
-    def key(self) -> SafeString:
-        return mark_safe(str(self.job.pk))  # noqa: S308  (digits)
-
     @property
     def note(self) -> str:
         department = self.job.department
@@ -86,18 +78,6 @@ class JobRow:
     @cached_property
     def recruiter_label(self) -> SafeString | str:
         return isolate(", ".join(self.recruiters))
-
-    @cached_property
-    def openings_label(self) -> SafeString | str:
-        return "" if self.openings_left is None else format_count(self.openings_left)
-
-    @property
-    def active_label(self) -> SafeString:
-        return format_count(self.active)
-
-    @property
-    def new_label(self) -> SafeString:
-        return format_count(self.new)
 
     @property
     def candidate_links(self) -> list[tuple[str, str]]:
@@ -122,11 +102,6 @@ class JobRow:
     def stage_label(self) -> str:
         return ", ".join(f"{name} {n:,}" for name, _, n in self.stages)
 
-    @cached_property
-    def stage_text(self) -> SafeString:
-        """The same for HTML, where it stands twice."""
-        return conditional_escape(self.stage_label)
-
     @property
     def in_stage_label(self) -> str:
         return f"{self.stage_count[1]:,} in {self.stage_count[0]}" if self.stage_count else ""
@@ -135,14 +110,12 @@ class JobRow:
         return stage, sum(n for name, _, n in self.stages if name == stage)
 
     @property
-    def stage_bar_svg(self) -> SafeString:
-        bars, x = [], 0.0  # in percent
-        for _, order, n in self.stages:
-            width = 100 * n / self.active
-            color = min(max(order, 0), _STAGE_COLORS - 1) + 1
-            bars.append(f'<rect class="stage-{color}" x="{x:.2f}" y="0" width="{width:.2f}" ')
-            x += width
-        return mark_safe("".join(f'{bar}height="8"></rect>' for bar in bars))  # noqa: S308  (numbers)
+    def stage_bars(self) -> list[tuple[int, float]]:
+        """Color and width in percent."""
+        return [
+            (min(max(order, 0), _STAGE_COLORS - 1) + 1, 100 * n / self.active)
+            for _, order, n in self.stages
+        ]
 
     @property
     def days_waiting(self) -> int | None:
@@ -154,11 +127,6 @@ class JobRow:
     def waiting_label(self) -> str:
         days = self.days_waiting
         return "" if days is None else f"{days:,} day{'' if days == 1 else 's'}"
-
-    @property
-    def waiting_timestamp(self) -> SafeString:
-        time = self.waiting_since
-        return mark_safe("" if time is None else time.isoformat())  # noqa: S308  (digits)
 
     @property
     def waiting_exactly(self) -> str:
@@ -195,61 +163,101 @@ def build_rows(
 
 def _add_recruiters(rows_by_job: Mapping[int, JobRow]) -> None:
     names_by_job = defaultdict(list)
-    memberships = TeamMember.objects.filter(job__in=rows_by_job, role="recruiter").order_by(
-        "user__name", "id"
-    )
-    for job, *name_fields in memberships.values_list("job_id", *USER_NAME_FIELDS):
+    for job, *name_fields in _find_recruiters(tuple(rows_by_job)):
         names_by_job[job].append(format_user_name(*name_fields))
     for job, names in names_by_job.items():
         rows_by_job[job].recruiters = names
 
 
+@compile_once
+def _find_recruiters(job_ids: tuple[int, ...]) -> QuerySet[TeamMember, tuple[Any, ...]]:
+    members = TeamMember.objects.filter(job__in=job_ids, role="recruiter")
+    return members.order_by("user__name", "id").values_list("job_id", *USER_NAME_FIELDS)
+
+
 def _add_offices(rows_by_job: Mapping[int, JobRow]) -> None:
     names_by_job = defaultdict(list)
-    through: Any = Job.offices.through
-    offices = through._default_manager.filter(job_id__in=rows_by_job).order_by("office__name", "id")
-    for job, name in offices.values_list("job_id", "office__name"):
+    for job, name in _find_offices(tuple(rows_by_job)):
         names_by_job[job].append(name)
     for job, names in names_by_job.items():
         rows_by_job[job].offices = names
 
 
+@compile_once
+def _find_offices(job_ids: tuple[int, ...]) -> QuerySet[Any, tuple[int, str]]:
+    through: Any = Job.offices.through
+    offices: QuerySet[Any] = through._default_manager.filter(job_id__in=job_ids)
+    return offices.order_by("office__name", "id").values_list("job_id", "office__name")
+
+
 def _add_openings(rows_by_job: Mapping[int, JobRow]) -> None:
     for row in rows_by_job.values():
         row.openings_left = 0
-    openings = Opening.objects.filter(job__in=rows_by_job, is_open=True, gone_at=None).order_by()
-    for job, n in openings.values_list("job_id").annotate(Count("pk")):
+    for job, n in _count_openings(tuple(rows_by_job)):
         rows_by_job[job].openings_left = n
+
+
+@compile_once
+def _count_openings(job_ids: tuple[int, ...]) -> QuerySet[Opening, tuple[int, int]]:
+    openings = Opening.objects.filter(job__in=job_ids, is_open=True, gone_at=None).order_by()
+    return openings.values_list("job_id").annotate(Count("pk"))
 
 
 def _add_application_counts(
     rows_by_job: Mapping[int, JobRow], member: Membership, rights: Rights, promise: Promise
 ) -> None:
-    last_view = FilteredRelation("job__last_views", condition=Q(job__last_views__membership=member))
-    is_new = Q(first_seen_at__gt=F("last_view__viewed_at")) | Q(
-        applied_at__gt=timezone.now() - NEW_APPLICATION_PERIOD, last_view__viewed_at=None
+    groups = _count_applications(
+        tuple(rows_by_job),
+        member.pk,
+        timezone.now() - NEW_APPLICATION_PERIOD,
+        promise.find_overdue_limit(),
+        unavailable=frozenset(rights.features.unavailable),
     )
-    waiting_aggregates = build_waiting_aggregates(promise)
-    groups: Any = (
-        applications_on_jobs(rows_by_job, rights)
-        .filter(status=ApplicationStatus.ACTIVE)
+    waiting_by_job = defaultdict[int, list[list[Any]]](list)
+    for job_id, stage, order, n, new, last_active_at, *waiting_counts in groups:
+        row = rows_by_job[job_id]
+        row.active += n
+        row.new += new
+        row.stages.append((stage or "No stage", _STAGE_COLORS if order is None else order, n))
+        times = [time for time in (row.waiting_since, last_active_at) if time]
+        row.waiting_since = min(times, default=None)
+        waiting_by_job[job_id].append(waiting_counts)
+    for job_id, waiting_groups in waiting_by_job.items():
+        undecided, overdue, since, unknown = zip(*waiting_groups, strict=True)
+        rows_by_job[job_id].waiting = WaitingCounts(
+            promise,
+            sum(undecided),
+            sum(overdue),
+            min(filter(None, since), default=None),
+            sum(unknown),
+        )
+
+
+@compile_once
+def _count_applications(
+    job_ids: tuple[int, ...],
+    member_id: int,
+    new_since: datetime,
+    overdue_limit: datetime,
+    *,
+    unavailable: frozenset[str],
+) -> QuerySet[Any, tuple[Any, ...]]:
+    last_view = FilteredRelation(
+        "job__last_views", condition=Q(job__last_views__membership=member_id)
+    )
+    is_new = Q(first_seen_at__gt=F("last_view__viewed_at")) | Q(
+        applied_at__gt=new_since, last_view__viewed_at=None
+    )
+    return (
+        public_applications(unavailable)
+        .filter(job__in=job_ids, status=ApplicationStatus.ACTIVE)
         .alias(last_view=last_view)
         .order_by("stage__order", "stage_id")
-        .values("job_id", "stage__name", "stage__order")
+        .values_list("job_id", "stage__name", "stage__order")
         .annotate(
             n=Count("pk"),
             new=Count("pk", filter=is_new),
             last_active_at=Min(build_waiting_since()),
-            **waiting_aggregates,
+            **build_waiting_aggregates(overdue_limit),
         )
     )
-    for group in groups:
-        row = rows_by_job[group["job_id"]]
-        row.active += group["n"]
-        row.new += group["new"]
-        name, order = group["stage__name"] or "No stage", group["stage__order"]
-        row.stages.append((name, _STAGE_COLORS if order is None else order, group["n"]))
-        times = [time for time in (row.waiting_since, group["last_active_at"]) if time]
-        row.waiting_since = min(times, default=None)
-        waiting = WaitingCounts(promise, **{name: group[name] for name in waiting_aggregates})
-        row.waiting = waiting if row.waiting is None else row.waiting + waiting

@@ -6,26 +6,25 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import (
-    Aggregate,
-    BooleanField,
-    Count,
-    F,
-    Func,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    TextField,
-    Value,
-)
+from django.db.models import BooleanField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.lookups import Exact
 
-from portal.accounts.models import Membership
+from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
-from portal.core.names.search_keys import count_letters, match_name, match_title, may_be_name
+from portal.core.database.compiled_queries import collect_once, compile_once
+from portal.core.database.id_lists import IsOneOf
+from portal.core.names.search_keys import (
+    Words,
+    count_letters,
+    match_name,
+    match_title_words,
+    match_words,
+    may_be_name,
+    parse_title,
+    parse_words,
+)
 from portal.core.names.text import format_person_name, format_unnamed
-from portal.entitlements.rules import Rights, visible_applications
+from portal.entitlements.rules import Rights, Viewer, VisibilityRule
 from portal.sync.models import Application, AtsUser, Candidate, Job, Office, TeamMember
 from portal.web.id_parsing import parse_id
 
@@ -34,6 +33,8 @@ MIN_NAME_LENGTH = 3
 _MAX_MATCHES = 200
 COMMON_NAME_COUNT = 20_000  # people; of more, jobs are looked through until a page is full
 _MAX_SPREAD_WORDS = 6  # each adds three subqueries
+_NAME_FEATURES = {"applications", "candidates"}
+_Term = tuple[str, Words, Words]  # as typed, and the words of a title and of an office
 
 
 class CandidateMatch(NamedTuple):
@@ -41,64 +42,111 @@ class CandidateMatch(NamedTuple):
     name: str
 
 
-def named_applications(
-    member: Membership, rights: Rights, *, closed: bool = False
+def named_applications(rights: Rights) -> QuerySet[Application]:
+    """On open jobs."""
+    viewer = rights.viewer
+    if viewer is None:
+        return Application.objects.none()
+    return _list_named_applications(viewer.rule, viewer.ids, closed=False)
+
+
+def _list_named_applications(
+    rule: VisibilityRule, viewer_ids: Sequence[int], *, closed: bool
 ) -> QuerySet[Application]:
     """Visible applications whose candidate names may be read."""
-    if "candidates" in rights.features.unavailable:
+    if "candidates" in rule.unavailable:
         return Application.objects.none()
-    return visible_applications(member, member_rights=rights, closed=closed)
+    return rule.list_applications(viewer_ids, closed=closed)
 
 
-def search_jobs(
-    jobs: QuerySet[Job], query: str, named: QuerySet[Application], connection: Connection | None
-) -> QuerySet[Job]:
-    """Search `jobs`; of candidates, only those of the applications `named` match.
+def search_jobs(viewer: Viewer, query: str, *, closed: bool) -> tuple[str | None, Q | None]:
+    """Search visible jobs; of candidates, only those whose names may be read match. Return which
+    of them `is_found` finds, and a condition for further ones if the name is common.
 
     The conditions are a union, so that each uses its own index; OR would scan all jobs. Each is
-    limited to `connection`, since matches of other customers would cost as much. They are looked
+    limited to the connection, since matches of other customers would cost as much. They are looked
     up at once: a page asks for its rows, their number and more.
     """
-    own_jobs = Job.objects.filter(connection=connection).order_by()
-    name = query if may_be_name(query) else ""
-    people = AtsUser.objects.filter(match_name("search_name", name), connection=connection)
+    remote_id = parse_id(query)
+    candidate_ids = _collect_candidate_ids(query, viewer)
+    typed_words = query.split()[:_MAX_SPREAD_WORDS]
+    ids, _ = _find_jobs(
+        viewer.ids,
+        _parse_term(query),
+        parse_words(query if may_be_name(query) else ""),
+        () if remote_id is None else (remote_id,),
+        (candidate_ids,) if candidate_ids else (),
+        tuple(map(_parse_term, typed_words)) if len(typed_words) > 1 else (),
+        rule=viewer.rule,
+        closed=closed,
+    )
+    if candidate_ids is not None:
+        return ids, None
+    named = _list_named_applications(viewer.rule, viewer.ids, closed=closed)
+    return ids, _has_candidate_named(query, named)
+
+
+@collect_once
+def _find_jobs(
+    viewer_ids: tuple[int, ...],
+    term: _Term,
+    person: Words,
+    remote_ids: tuple[int, ...],
+    candidate_ids: tuple[str, ...],
+    spread_words: tuple[_Term, ...],
+    *,
+    rule: VisibilityRule,
+    closed: bool,
+) -> QuerySet[Job, Any]:
+    connection_id = viewer_ids[0]
+    own_jobs = Job.objects.filter(connection=connection_id).order_by()
+    people = AtsUser.objects.filter(match_words(("search_name",), person), connection=connection_id)
     matches = [
-        *_match_job_itself(own_jobs, query, connection),
+        *_match_job_itself(own_jobs, term, connection_id),
         _match_related_jobs(TeamMember.objects.all(), "user_id", people),
     ]
-    if (remote_id := parse_id(query)) is not None:
-        matches.append(own_jobs.filter(remote_id=remote_id).values("pk"))
-    candidate_ids = _collect_candidate_ids(query, connection)
-    if candidate_ids:
-        is_named = _IsOneOf(F("candidate_id"), Value(candidate_ids))
+    matches += [own_jobs.filter(remote_id=remote_id).values("pk") for remote_id in remote_ids]
+    for ids in candidate_ids:
+        named = _list_named_applications(rule, viewer_ids, closed=closed)
+        is_named = IsOneOf(F("candidate_id"), Value(ids))
         matches.append(named.filter(is_named).order_by().values("job_id"))
-    typed_words = query.split()[:_MAX_SPREAD_WORDS]
-    if len(typed_words) > 1:
-        matches.append(_match_spread_words(own_jobs, typed_words, connection))
-    matching = jobs.filter(is_in_any(matches)).order_by().aggregate(ids=_CollectIds("pk"))
-    is_match = Q(_IsOneOf(F("pk"), Value(matching["ids"])))
-    if candidate_ids is None:
-        is_match |= _has_candidate_named(query, named)
-    return jobs.filter(is_match)
+    if spread_words:
+        matches.append(_match_spread_words(own_jobs, spread_words, connection_id))
+    status = JobStatus.CLOSED if closed else JobStatus.OPEN
+    jobs = rule.list_jobs(viewer_ids, closed=closed).filter(is_in_any(matches), status=status)
+    return jobs.order_by().values("pk")
+
+
+def is_found(ids: str | None) -> Q:
+    return Q(IsOneOf(F("pk"), Value(ids)))
 
 
 def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection | None) -> bool:
     """Whether the search finds any of `jobs` by something other than a person's name."""
+    if connection is None:
+        return False
     own_jobs = Job.objects.filter(connection=connection).order_by()
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
-    matches = _match_job_itself(own_jobs, query, connection)
+    matches = _match_job_itself(own_jobs, _parse_term(query), connection.pk)
     if len(typed_words) > 1:
-        matches.append(_match_spread_words(own_jobs, typed_words, connection))
+        terms = [_parse_term(word) for word in typed_words]
+        matches.append(_match_spread_words(own_jobs, terms, connection.pk))
     return jobs.filter(is_in_any(matches)).exists()
 
 
+def _parse_term(text: str) -> _Term:
+    return text, parse_title(text), parse_words(text)
+
+
 def _match_job_itself(
-    own_jobs: QuerySet[Job], query: str, connection: Connection | None
+    own_jobs: QuerySet[Job], term: _Term, connection_id: int
 ) -> list[QuerySet[Any, Any]]:
-    offices = Office.objects.filter(match_name("search_name", query), connection=connection)
+    text, title_words, office_words = term
+    is_office = match_words(("search_name",), office_words)
+    offices = Office.objects.filter(is_office, connection=connection_id)
     return [
-        own_jobs.filter(match_title(query)).values("pk"),
-        own_jobs.filter(requisition_id__icontains=query).values("pk"),
+        own_jobs.filter(match_title_words(text, title_words)).values("pk"),
+        own_jobs.filter(requisition_id__icontains=text).values("pk"),
         _match_related_jobs(Job.offices.through._default_manager.all(), "office_id", offices),
     ]
 
@@ -112,11 +160,11 @@ def _match_related_jobs(
 
 
 def _match_spread_words(
-    own_jobs: QuerySet[Job], typed_words: Iterable[str], connection: Connection | None
+    own_jobs: QuerySet[Job], terms: Iterable[_Term], connection_id: int
 ) -> QuerySet[Any, Any]:
     """Jobs that contain each word somewhere: “nurse berlin” is a title and an office."""
     first_word, *other_words = (
-        _union(_match_job_itself(own_jobs, word, connection)) for word in typed_words
+        _union(_match_job_itself(own_jobs, term, connection_id)) for term in terms
     )
     return first_word.intersection(*other_words)
 
@@ -141,64 +189,63 @@ class _InSubqueryArray(Func):
         return self.as_sql(compiler, connection, template="%(expressions)s", arg_joiner=" IN ")
 
 
-class _CollectIds(Aggregate):
-    """All IDs as one text, which is cheap to read and to send back: an array, or JSON on SQLite."""
-
-    template, output_field = "CAST(ARRAY_AGG(%(expressions)s) AS text)", TextField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        return self.as_sql(compiler, connection, template="JSON_GROUP_ARRAY(%(expressions)s)")
-
-
-class _IsOneOf(Func):
-    """Whether an ID is one of those collected by `_CollectIds`."""
-
-    template, arg_joiner = "%(expressions)s AS bigint[]))", " = ANY(CAST("
-    output_field = BooleanField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
-        return self.as_sql(
-            compiler,
-            connection,
-            template="%(expressions)s))",
-            arg_joiner=" IN (SELECT value FROM json_each(",
-        )
-
-
 def find_candidate_matches(
-    jobs: Collection[int], query: str, named: QuerySet[Application], connection: Connection | None
+    jobs: Collection[int], query: str, viewer: Viewer, *, closed: bool
 ) -> Mapping[int, list[CandidateMatch]]:
     if not jobs or not is_searchable_name(query):
         return {}
     matches = defaultdict(list)
-    people = _filter_by_candidate_name(named.filter(job__in=jobs), query, connection)
-    for job, application, first, last, preferred, remote_id in people.order_by(
-        "candidate__last_name", "candidate_id", "pk"
-    ).values_list(
+    rows = _find_candidates(
+        viewer.ids, tuple(jobs), parse_words(query), rule=viewer.rule, closed=closed
+    )
+    for job, application, first, last, preferred, remote_id in rows:
+        name = format_person_name(first, last, preferred) or format_unnamed(remote_id)
+        matches[job].append(CandidateMatch(application, name))
+    return matches
+
+
+@compile_once
+def _find_candidates(
+    viewer_ids: tuple[int, ...],
+    job_ids: tuple[int, ...],
+    name_words: Words,
+    *,
+    rule: VisibilityRule,
+    closed: bool,
+) -> QuerySet[Application, tuple[Any, ...]]:
+    named = _list_named_applications(rule, viewer_ids, closed=closed)
+    people = _list_people(name_words, viewer_ids[0])
+    matching = named.filter(job__in=job_ids, candidate__in=people)
+    return matching.order_by("candidate__last_name", "candidate_id", "pk").values_list(
         "job_id",
         "pk",
         "candidate__first_name",
         "candidate__last_name",
         "candidate__preferred_name",
         "candidate__remote_id",
-    )[:_MAX_MATCHES]:
-        name = format_person_name(first, last, preferred) or format_unnamed(remote_id)
-        matches[job].append(CandidateMatch(application, name))
-    return matches
+    )[:_MAX_MATCHES]
 
 
 def is_searchable_name(query: str) -> bool:
     return count_letters(query) >= MIN_NAME_LENGTH or not query.isascii()
 
 
-def _collect_candidate_ids(query: str, connection: Connection | None) -> str | None:
+def _collect_candidate_ids(query: str, viewer: Viewer) -> str | None:
     """Empty if there are none, None if so many that looking through the jobs is faster."""
-    if not is_searchable_name(query):
+    if not is_searchable_name(query) or _NAME_FEATURES & viewer.rule.unavailable:
         return ""
-    people = Candidate.objects.filter(match_name("search_name", query), connection=connection)
-    limited = people.order_by().values("pk")[: COMMON_NAME_COUNT + 1]
-    matches = limited.aggregate(ids=_CollectIds("pk"), count=Count("pk"))
-    return None if matches["count"] > COMMON_NAME_COUNT else matches["ids"] or ""
+    ids, count = _find_people(parse_words(query), viewer.ids[0])
+    return None if count > COMMON_NAME_COUNT else ids or ""
+
+
+@collect_once
+def _find_people(name_words: Words, connection_id: int) -> QuerySet[Candidate, Any]:
+    return _list_people(name_words, connection_id).values("pk")[: COMMON_NAME_COUNT + 1]
+
+
+def _list_people(name_words: Words, connection_id: int) -> QuerySet[Candidate]:
+    is_named = match_words(("search_name",), name_words)
+    return Candidate.objects.filter(is_named, connection=connection_id).order_by()
 
 
 def _has_candidate_named(query: str, named: QuerySet[Application]) -> Q:
@@ -207,10 +254,3 @@ def _has_candidate_named(query: str, named: QuerySet[Application]) -> Q:
     """
     on_job = named.filter(match_name("candidate__search_name", query), job=OuterRef("pk"))
     return Q(Exact(Subquery(on_job.order_by().values(_=Value(1))[:1]), 1))
-
-
-def _filter_by_candidate_name(
-    applications: QuerySet[Application], query: str, connection: Connection | None
-) -> QuerySet[Application]:
-    people = Candidate.objects.filter(match_name("search_name", query), connection=connection)
-    return applications.filter(candidate__in=people.order_by())

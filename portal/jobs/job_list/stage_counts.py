@@ -62,7 +62,7 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
     jobs = Job.objects.filter(connection=connection).values_list("pk", flat=True)
     changed_ids = sorted(jobs if whole else _list_changed_job_ids(connection, last_run))
     promise = get_promise(connection.organization_id)
-    public = public_applications(load_features(connection))
+    public = public_applications(load_features(connection).unavailable)
     active = public.filter(status=ApplicationStatus.ACTIVE)
     for start in range(0, len(changed_ids), BATCH_SIZE):
         pks = changed_ids[start : start + BATCH_SIZE]

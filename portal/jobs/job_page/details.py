@@ -3,12 +3,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from html import unescape
+from typing import Any
 
 import nh3
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.safestring import SafeString, mark_safe
 
 from portal.core import links
+from portal.core.database.compiled_queries import count_once
 from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.rules import Rights
 from portal.jobs.job_page import last_viewed
@@ -121,7 +124,13 @@ def _group_team_by_role(job: Job) -> dict[str, list[str]]:
 
 
 def _count_open_positions(job: Job) -> int:
-    return job.openings.filter(gone_at=None, is_open=True).order_by().count()
+    return _count_open(job.pk)
+
+
+@count_once
+def _count_open(job_id: int) -> QuerySet[Opening, Any]:
+    openings = Opening.objects.filter(job=job_id, gone_at=None, is_open=True)
+    return openings.order_by().values("pk")
 
 
 def _list_openings(job: Job) -> list[Opening]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from portal.accounts.models import Membership
 from portal.core.database import read_only
+from portal.core.database.compiled_queries import compile_once
+from portal.core.database.prepared_statements import use_prepared_statements
 from portal.entitlements.access_refresh import refresh_old_access
 from portal.entitlements.rules import Rights
 from portal.jobs.models import LastViewed
@@ -24,6 +27,7 @@ def record_view(member: Membership, job: Job, rights: Rights, job_freshness: Fre
         refresh_if_stale(job, job_freshness)
 
 
+@use_prepared_statements()
 def _mark_viewed(member: Membership, job: Job) -> None:
     now = timezone.now()
     # Mostly there: one statement instead of a transaction with three.
@@ -46,7 +50,12 @@ def request_job_refresh(job: Job, rights: Rights) -> bool:
 
 
 def is_refreshing(job: Job) -> bool:
-    refresh_requests = RefreshRequest.objects.filter(
-        connection=job.connection_id, kind=RefreshRequest.Kind.JOB
+    return bool(_find_requests(job.connection_id, job.remote_id))
+
+
+@compile_once
+def _find_requests(connection_id: int, remote_id: int) -> QuerySet[RefreshRequest, int]:
+    requests = RefreshRequest.objects.filter(
+        connection=connection_id, kind=RefreshRequest.Kind.JOB, remote_id=remote_id
     )
-    return refresh_requests.filter(remote_id=job.remote_id).exists()
+    return requests.values_list("pk", flat=True)[:1]

@@ -38,8 +38,7 @@ def first_sync_page(request: MemberRequest) -> HttpResponse:
         return redirect(f"onboarding:{current_step}")
     paused = connection.state == Connection.State.PAUSED
     if paused and current_step == "live":
-        messages.info(request, "The connection is paused, so nothing syncs.")
-        return redirect("onboarding:live")
+        return redirect("onboarding:live")  # it says so
     if connection.data_deletion_pending:
         messages.info(request, "Data from the previous connection is still being deleted.")
         return redirect("onboarding:permissions")

@@ -59,11 +59,12 @@ def _suggest_next_step(status: CustomerStatus) -> NextStep:
     if status.state == State.ACTION_NEEDED:
         return _suggest_action(organization, "check", "Check whether it has been fixed.")
     if status.unmatched_count and leading_cause in {"", Issue.Cause.UNMATCHED_PEOPLE}:
+        compare = "Compare the email addresses under People with those in Greenhouse."
+        if leading_cause:  # the issue says how many
+            return NextStep(compare)
         count = status.unmatched_count
-        return NextStep(
-            f"{count} {'person has' if count == 1 else 'people have'} no Greenhouse match. "
-            "Compare the email addresses under People."
-        )
+        people = f"{count} {'person has' if count == 1 else 'people have'}"
+        return NextStep(f"{people} no Greenhouse match. {compare}")
     if status.issues:
         return _suggest_issue(status.issues[0], "See what happened and who can fix it.")
     return NextStep("Nothing to do.")

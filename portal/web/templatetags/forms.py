@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django import template
 from django.template.base import Parser, Token
 from django.template.defaulttags import CsrfTokenNode
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from portal.accounts.access import PAGE_ORGANIZATION_FIELD, get_membership
 
@@ -19,11 +22,14 @@ class FormTokensNode(CsrfTokenNode):
         membership = get_membership(request) if request is not None else None
         if membership is None:
             return token
-        return token + format_html(
-            '<input type="hidden" name="{}" value="{}">',
-            PAGE_ORGANIZATION_FIELD,
-            str(membership.organization_id),
-        )
+        return token + _render_organization(membership.organization_id)
+
+
+@lru_cache(maxsize=1000)  # a page has several forms
+def _render_organization(organization_id: int) -> SafeString:
+    return format_html(
+        '<input type="hidden" name="{}" value="{}">', PAGE_ORGANIZATION_FIELD, str(organization_id)
+    )
 
 
 @register.tag

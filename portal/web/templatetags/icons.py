@@ -25,7 +25,7 @@ class IconNode(template.Node):
 
     def render(self, context: template.Context) -> SafeString:
         css_class = self._css_class.resolve(context) if self._css_class else ""
-        return _render_icon(self._name.resolve(context), css_class)
+        return _render_icon(self._name.resolve(context), css_class, get_script_prefix())
 
 
 @register.tag("icon")
@@ -48,15 +48,10 @@ def read_icon_names() -> frozenset[str]:
     return frozenset(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite))
 
 
-def _render_icon(name: str, css_class: str) -> SafeString:
+@lru_cache(maxsize=500)  # a list has hundreds, of few kinds
+def _render_icon(name: str, css_class: str, script_prefix: str) -> SafeString:
     classes = f"icon {conditional_escape(css_class)}" if css_class else "icon"
-    href = f"{_build_sprite_url(get_script_prefix())}#{conditional_escape(name)}"
+    href = f"{static('icons.svg')}#{conditional_escape(name)}"
     return mark_safe(  # noqa: S308 - both values are escaped
         f'<svg class="{classes}" aria-hidden="true"><use href="{href}"></use></svg>'
     )
-
-
-@lru_cache(maxsize=1)
-def _build_sprite_url(script_prefix: str) -> str:
-    # Looked up once: a list of requisitions has hundreds of icons. The URL starts with the prefix.
-    return static("icons.svg")

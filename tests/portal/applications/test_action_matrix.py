@@ -125,7 +125,7 @@ def test_missing_permission_disables_only_its_actions(
 
 
 def _get_offers(client: Client, application: Application):
-    return client.get(build_action_url("row", application.pk), **HTMX).context["row"].options
+    return client.get(build_action_url("more", application.pk), **HTMX).context["row"].options
 
 
 def _attempted_writes(sandbox: Sandbox) -> list[object]:

@@ -58,6 +58,14 @@ def test_move_reaches_chosen_stage_and_undoes(remy: Client, sandbox: Sandbox, ru
 
 
 @any_generation
+def test_move_to_current_stage_says_so(remy: Client) -> None:
+    application = find_application()
+    response = submit_action(remy, "move", application, to_stage=application.stage_id)
+    assert response.status_code == 422
+    assert response.content.decode().count(f"Already in “{application.stage_name}”.") == 2
+
+
+@any_generation
 def test_move_rejects_stage_of_other_job(remy: Client) -> None:
     application = find_application()
     foreign_stage = Stage.objects.exclude(job=application.job_id).first()

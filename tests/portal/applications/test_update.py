@@ -254,6 +254,14 @@ def test_field_conflict_can_be_retried(
     assert _remote_values(sandbox, application)["notice_period"] == "3 months"
 
 
+@any_generation
+def test_too_long_number_is_refused(remy: Client, application: Application) -> None:
+    number = {build_custom_field_name("years_in_the_field"): "1e30"}
+    response = submit_action(remy, "update", application, **_fill_form(remy, application, **number))
+    assert response.status_code == 422
+    assert "Use at most 18 digits." in response.content.decode()
+
+
 @pytest.mark.parametrize("field", ["source", "notice_period"])
 @any_generation
 def test_update_conflicts_with_change_since_form(

@@ -110,6 +110,18 @@ def test_query_determines_listed_jobs(
     assert _job_names(sign_in(personas.sam), query) == names
 
 
+@pytest.mark.parametrize("query", ["", "q=nurse", "department={care}", "filters=1&q=nurse"])
+def test_site_admin_needs_no_access_records(
+    acme, jobs, personas: Personas, sign_in, query: str
+) -> None:
+    missing = (synced_data.GRANTS, synced_data.TEAMS)
+    synced_data.record_check(acme, missing=missing)
+    query = query.format(care=jobs["Nurse"].department_id)
+    assert "Nurse" in _job_names(sign_in(personas.sam), query)
+    assert "Spy" not in _job_names(sign_in(personas.sam), query)
+    assert sign_in(personas.sam).get("/review/").status_code == 200
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 from unittest.mock import patch
 
 import pytest
 from django.http import QueryDict
 
 from portal.accounts.models import Membership
-from portal.entitlements.rules import get_rights, visible_jobs
+from portal.entitlements.rules import get_rights
 from portal.jobs.job_list import search, stage_counts
 from portal.jobs.job_list.filter_options import get_filter_options
 from portal.jobs.job_list.filters import JobFilters, filter_jobs, parse_filters
-from portal.jobs.job_list.search import named_applications
 from portal.sync.models import Candidate, StageName
 from tests.factories import MembershipFactory
 from tests.portal.entitlements import synced_data
@@ -70,15 +68,10 @@ def _compare_with_naive_rules(world: World) -> None:
                 assert (
                     _find_jobs(member, f"stage={stage.pk}&min_active={minimum}") == expected & jobs
                 )
-        offered_stages = get_filter_options(member, get_rights(member), JobFilters()).stages
+        offered_stages = get_filter_options(get_rights(member), JobFilters()).stages
         assert {name for _, name in offered_stages} == {name for _, name in counts}
 
 
 def _find_jobs(member: Membership, query: str) -> set[int]:
-    member_rights, narrowing = get_rights(member), parse_filters(QueryDict(query))
-    named = partial(named_applications, member, member_rights)
-    context = {"connection": member_rights.match.connection, "user": member_rights.match.user}
-    matches = filter_jobs(
-        visible_jobs(member, member_rights=member_rights), narrowing, named=named, **context
-    )
+    matches = filter_jobs(parse_filters(QueryDict(query)), get_rights(member))
     return set(matches.values_list("pk", flat=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -140,6 +142,21 @@ def test_lost_permissions_shown_before_switch(
     ada.post(f"{ROTATION}switch/")
     connection.refresh_from_db()
     assert connection.state == Connection.State.DEGRADED
+
+
+@pytest.mark.parametrize("without", ["users.list", "job_posts.list"])
+def test_useless_credential_is_not_suggested(
+    ada: Client, connection: Connection, sandbox: Sandbox, run_tasks, without: str
+) -> None:
+    client = sandbox.credentials.create_client(without={without})
+    values = {"client_id": client.client_id, "client_secret": client.client_secret}
+    ada.post(CREDENTIAL, {"kind": "harvest_oauth", **values})
+    run_tasks()
+    page = ada.get(ROTATION).content.decode()
+    [primary] = re.findall(r'<button class="btn btn-primary" type="submit">([^<]+)', page)
+    is_useless = without == "users.list"
+    assert ("nobody would see any requisitions" in page) is is_useless
+    assert primary == ("Check again" if is_useless else "Switch to new credential")
 
 
 def test_second_switch_is_refused(ada: Client, connection: Connection, run_tasks) -> None:

@@ -205,7 +205,7 @@ def test_timeline_looks_further_back_only_when_sparse(connect, personas: Persona
     def read_timeline() -> tuple[str, int]:
         with CaptureQueriesContext(database) as queries:
             page = cas.get(customer_url, {"kind": "action"}).content.decode()
-        return page, len([q for q in queries if "applicationaction" in q["sql"]])
+        return page, len([q for q in queries if "applicationaction" in str(q["sql"])])
 
     page, sparse_queries = read_timeline()
     assert page.count("1 × ") == 3

@@ -117,6 +117,22 @@ def test_customer_summary_is_correct(connect, personas: Personas, sign_in) -> No
     assert "no Greenhouse match" in page
 
 
+def test_reason_for_attention_is_said_once(connect, personas: Personas, sign_in) -> None:
+    connect()
+    title = "1 person has no Greenhouse match"
+    service.open_issue(
+        personas.ada.organization,
+        Issue.Cause.UNMATCHED_PEOPLE,
+        title=title,
+        description="Uma has none.",
+        severity=Issue.Severity.WARNING,
+        fixer=Issue.Fixer.ADMIN,
+    )
+    page = sign_in(personas.cas).get(reverse("admin:index")).content.decode()
+    assert page.count(title) == 1
+    assert "Compare the email addresses under People with those in Greenhouse." in page
+
+
 def test_outdated_data_is_reported(connect, personas: Personas, advance_clock) -> None:
     connect()
     advance_clock(customer_status.OUTDATED_AFTER.total_seconds() + 60)

@@ -100,7 +100,8 @@ def test_long_list_is_not_counted_to_its_end(
     with CaptureQueriesContext(database) as captured:
         page = sign_in(personas.ola).get(reverse("admin:connections_apicall_changelist"))
     assert page.status_code == 200
-    counts = [q["sql"] for q in captured if "COUNT(*)" in q["sql"] and "apicall" in q["sql"]]
+    statements = [str(query["sql"]) for query in captured]  # prepared ones are not recorded
+    counts = [sql for sql in statements if "COUNT(*)" in sql and "apicall" in sql]
     assert counts
     assert all("LIMIT 51" in sql for sql in counts)
 

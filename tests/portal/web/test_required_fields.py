@@ -1,4 +1,4 @@
-"""Every form says in its own words what to enter into an empty field."""
+"""Every form says in its own words what is missing or wrong in a field."""
 
 from __future__ import annotations
 
@@ -66,6 +66,23 @@ def test_empty_sign_in_says_what_to_enter(db: None, view: str, expected: list[st
     page = Client().post(reverse(view), {}).content.decode()
     assert [page.count(message) for message in expected] == [2] * len(expected)
     assert DEFAULT not in page
+
+
+@pytest.mark.parametrize(
+    ("view", "values", "expected"),
+    [
+        ("sso_settings", {"name": "x" * 81}, "Use at most 80 characters. This has 81."),
+        ("notifications:preferences", {"frequency": "x"}, "This option is no longer available."),
+        ("jobs:set_time_zone", {"time_zone": "Mars"}, "This option is no longer available."),
+    ],
+)
+def test_bad_values_answered_in_own_words(
+    personas, sign_in, view: str, values: dict[str, str], expected: str
+) -> None:
+    page = sign_in(personas.ada).post(reverse(view), values).content.decode()
+    assert page.count(expected) == 2  # beside the field, and in the summary
+    assert "Ensure" not in page
+    assert "valid choice" not in page
 
 
 def test_single_sign_on_says_what_to_enter(personas, sign_in) -> None:
