@@ -440,7 +440,9 @@ class Report:
 
         with CaptureQueriesContext(connection) as made:
             ask()
-        slow = [q["sql"] for q in made if float(q["time"]) * 1000 > SLOW and "SELECT" in q["sql"]]
+        slow = [
+            q["sql"] for q in made if float(q["time"]) * 1000 > SLOW and "SELECT" in str(q["sql"])
+        ]
         plans = []
         for sql in slow:
             with connection.cursor() as cursor:

@@ -412,7 +412,7 @@ def _measure_sync(scope: str) -> dict[str, Any]:
     ApiCall.objects.all().delete()
     with _Meter() as meter:
         run, _ = run_lifecycle.get_or_create_run(connection, by=None, scope=scope)
-        while run.status in run.OPEN:  # on a busy machine it takes several time slices
+        while run.status in run.OPEN:  # on a busy machine it takes several turns
             run_lifecycle.execute_run(run)
             run.refresh_from_db()
     if run.status != "done":

@@ -42,9 +42,9 @@ from tests.bench.tenant_load import MIX, Load, Tenant
 from tests.bench.tenant_misbehavior import (
     DEFAULT,
     OTHERS,
-    Misbehavior,
+    MisbehavingCustomers,
+    MisbehaviorPlan,
     build_faults,
-    misbehave,
 )
 from tests.bench.tenant_results import (
     Ledger,
@@ -135,7 +135,17 @@ def run_portal(options: argparse.Namespace, sleep_log: Path) -> Iterator[TenantB
             run_process([sys.executable, "-m", "gunicorn"], until_answers=f"{web_url}/healthz")
         )
         pids = [process.pid for process in (web, *workers)]
-        yield TenantBench(options, tenants, control, web_url, pids, sleep_log)
+        plan = MisbehaviorPlan(
+            names,
+            tenants[-len(names) :],
+            url,
+            refreshes=options.refreshes,
+            details=options.details,
+            latency_ms=options.latency,
+            retry_after=options.retry_after,
+        )
+        misbehaving = stack.enter_context(MisbehavingCustomers(plan))
+        yield TenantBench(options, tenants, control, web_url, pids, sleep_log, misbehaving)
 
 
 class TenantBench:
@@ -149,6 +159,7 @@ class TenantBench:
         web_url: str,
         pids: list[int],
         sleep_log: Path,
+        misbehaving_customers: MisbehavingCustomers,
     ) -> None:
         self.options, self.sandbox, self.web_url = options, sandbox, web_url
         self.names: list[str] = options.misbehavior.split(",")
@@ -158,6 +169,7 @@ class TenantBench:
         self.memory_megabytes = 0.0
         self.problems: list[str] = []
         self._pids, self._sleep_log = pids, sleep_log
+        self._misbehaving_customers = misbehaving_customers
         self._rate = options.rate or float(options.small)  # a small run finds no rate
 
     def run_all(self) -> None:
@@ -173,12 +185,14 @@ class TenantBench:
     def _warm_up(self) -> None:
         """Load every page once, then find the rate at which half of the CPU is in use."""
         rate = self._rate or 0.5
-        for _ in range(3):
+        # The last one is longer, so that it has what is done once a minute.
+        for times in (1, 1, 4):
             meter = MachineMeter()
-            events = self.load.run(self.options.warm_seconds, rate)
-            share = meter.get_share()
-            print(f"warm-up: rate {rate:.2f}, {share:.0%} of the machine's CPU")
-            wait_until_settled(events, self.options.settling_seconds)
+            with watch_refreshes(lambda: self.load.events):
+                events = self.load.run(times * self.options.warm_seconds, rate)
+                share = meter.get_share()
+                print(f"warm-up: rate {rate:.2f}, {share:.0%} of the machine's CPU")
+                wait_until_settled(events, self.options.settling_seconds)
             if self._rate:
                 break
             rate = min(2.5 * rate, max(0.3, rate * HALF / max(share, 0.05)))
@@ -190,7 +204,8 @@ class TenantBench:
         meter, cpu = MachineMeter(), self._get_cpu_seconds()
         with ExitStack() as stack:
             stack.enter_context(watch_health(self.web_url, current.health))
-            behaviors = self._start_misbehavior(stack) if name == "B" else []
+            if name == "B":
+                stack.enter_context(self._misbehaving_customers.misbehave(current.own_events))
             stack.enter_context(watch_refreshes(lambda: self.load.events))
             self.load.run(self.options.seconds, self._rate)
             current.events = self.load.events
@@ -200,24 +215,12 @@ class TenantBench:
                 current.events, self.options.settling_seconds
             )
             current.portal_cpu_seconds = self._get_cpu_seconds() - cpu
-        current.own_events = [event for behavior in behaviors for event in behavior.events]
         current.times = measure_times(current.events, window)
         for role, waits in (("workers", current.worker_waits), ("web", current.web_waits)):
             waits += read_waits(self._sleep_log, role, current.began_at)
         print_round(current)
         self._calm_down(name)
         return current
-
-    def _start_misbehavior(self, stack: ExitStack) -> list[Misbehavior]:
-        behaviors = [
-            Misbehavior(
-                tenant, self.sandbox, refreshes=self.options.refreshes, details=self.options.details
-            )
-            for tenant in self.misbehaving
-        ]
-        faults = build_faults(self.options.latency, self.options.retry_after)
-        stack.enter_context(misbehave(self.names, behaviors, faults))
-        return behaviors
 
     def _calm_down(self, name: str) -> None:
         if name == "B" and "noisy" in self.names:

@@ -63,6 +63,7 @@ class Tenant:
         from portal.webhooks.models import Endpoint
 
         self.customer = customer
+        self._arguments = (customer, base_url, sessions)
         self.admin, self.recruiter = (
             _open_browser(base_url, sessions[customer.build_email(name)]) for name in ("ada", "sam")
         )
@@ -82,6 +83,9 @@ class Tenant:
         self._clicks = itertools.cycle(self.application_ids)
         self._renamed = itertools.cycle(self.candidate_ids)
         self._visited = itertools.cycle(self.job_ids)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tenant, self._arguments
 
     def open_list(self, event: Event) -> httpx.Response:
         return self.recruiter.get("/requisitions/")

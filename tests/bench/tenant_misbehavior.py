@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 import socket
 import threading
 import time
@@ -10,17 +11,21 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
+from tests.bench.common import set_up_django
 from tests.bench.customers import SandboxControl
-from tests.bench.tenant_load import Event, Tenant, run_event
+from tests.bench.tenant_load import HTMX, Event, Tenant, run_event
 
 Action = Callable[[Event], httpx.Response | None]
 BAD_DELIVERIES_PER_MINUTE = 200
 REFRESHES_PER_SECOND = 10
+RELOADS_PER_SECOND, TABS = 20, 30
 
 
 class Misbehavior:
@@ -44,11 +49,11 @@ class Misbehavior:
 
     def open_details(self, _: Event) -> httpx.Response:
         path = f"/applications/{next(self._application_ids)}/stage-history/"
-        return self.tenant.recruiter.get(path)
+        return self.tenant.recruiter.get(path, headers=HTMX)  # as a part of a page
 
     def open_resume(self, _: Event) -> httpx.Response:
         path = f"/applications/{next(self._application_ids)}/resume/"
-        response = self.tenant.recruiter.get(path)
+        response = self.tenant.recruiter.get(path, headers=HTMX)
         if response.is_redirect and response.headers["Location"].startswith("/"):
             return self.tenant.recruiter.get(response.headers["Location"])  # it has the message
         return response
@@ -99,6 +104,12 @@ class Misbehavior:
                 return
             self.start_event("refresh", self.tenant.refresh_requisition)
 
+    def reload_pages(self) -> None:
+        """Pages by the second, in as many tabs as wait for theirs."""
+        while not self.stopped.wait(1 / RELOADS_PER_SECOND):
+            if sum(not event.answered_at for event in self.events[-TABS:]) < TABS:
+                self.start_event("list page", self.tenant.open_list)
+
     def send_half_requests(self) -> None:
         """Connections that send the beginning of a request, and nothing more."""
         url = urlsplit(str(self.tenant.recruiter.base_url))
@@ -128,30 +139,91 @@ def build_faults(latency_ms: int, retry_after: int) -> dict[str, dict[str, Any]]
     }
 
 
-OTHERS = {"noisy": Misbehavior.send_too_much, "half_requests": Misbehavior.send_half_requests}
+OTHERS = {
+    "noisy": Misbehavior.send_too_much,
+    "reloading": Misbehavior.reload_pages,
+    "half_requests": Misbehavior.send_half_requests,
+}
 DEFAULT = ("slow", "limited", "noisy")
 
 
+@dataclass(frozen=True)
+class MisbehaviorPlan:
+    """Which customers misbehave, and how."""
+
+    names: list[str]  # of their misbehaviors
+    tenants: list[Tenant]
+    sandbox_url: str
+    refreshes: int
+    details: int
+    latency_ms: int
+    retry_after: int
+
+
+class MisbehavingCustomers:
+    """Their browsers, in a process of their own: within one, threads compute one at a time, and the
+    measured customers' would wait for theirs.
+    """
+
+    def __init__(self, plan: MisbehaviorPlan) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._plan = plan
+        self._pipe, pipe = context.Pipe()
+        self._process = context.Process(target=_obey, args=(pipe,), daemon=True)
+
+    def __enter__(self) -> MisbehavingCustomers:
+        self._process.start()
+        self._pipe.send(self._plan)
+        self._pipe.recv()  # it is ready
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.join()
+
+    @contextmanager
+    def misbehave(self, events: list[Event]) -> Iterator[None]:
+        """Have them misbehave until the block ends. Adds to `events` what they did."""
+        self._pipe.send(True)
+        try:
+            yield
+        finally:
+            self._pipe.send(False)
+            events += self._pipe.recv()
+
+
+def _obey(pipe: Connection) -> None:
+    """Receive the plan, then misbehave from each message to the next."""
+    set_up_django({})
+    plan: MisbehaviorPlan = pipe.recv()
+    sandbox = SandboxControl(plan.sandbox_url)
+    pipe.send(True)
+    while pipe.recv():
+        behaviors = [
+            Misbehavior(tenant, sandbox, refreshes=plan.refreshes, details=plan.details)
+            for tenant in plan.tenants
+        ]
+        with _misbehave(plan, behaviors):
+            pipe.recv()
+        pipe.send([event for behavior in behaviors for event in behavior.events])
+
+
 @contextmanager
-def misbehave(
-    names: list[str], behaviors: list[Misbehavior], faults: dict[str, dict[str, Any]]
-) -> Iterator[None]:
-    """Have these customers misbehave until the block ends."""
+def _misbehave(plan: MisbehaviorPlan, behaviors: list[Misbehavior]) -> Iterator[None]:
     threads = []
-    for name, behavior in zip(names, behaviors, strict=True):
+    faults = build_faults(plan.latency_ms, plan.retry_after)
+    for name, behavior in zip(plan.names, behaviors, strict=True):
         if name in faults:
             behavior.sandbox.add_fault(behavior.account, **faults[name])
         run = OTHERS.get(name, Misbehavior.use_until_stopped)
         threads.append(threading.Thread(target=run, args=[behavior]))
     for thread in threads:
         thread.start()
-    try:
-        yield
-    finally:
-        for behavior in behaviors:
-            behavior.stopped.set()
-        for thread in threads:
-            thread.join()
-        for behavior in behaviors:
-            behavior.pool.shutdown()
-        behaviors[0].sandbox.clear_faults()
+    yield
+    for behavior in behaviors:
+        behavior.stopped.set()
+    for thread in threads:
+        thread.join()
+    for behavior in behaviors:
+        behavior.pool.shutdown()
+    behaviors[0].sandbox.clear_faults()
