@@ -46,6 +46,10 @@ key: $(ENVIRONMENT) ## Print a new key for FIELD_ENCRYPTION_KEY
 test: $(ENVIRONMENT) ## Run all tests [ARGS="-k reject -x" MARKERS="not browser"]
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(PARALLEL) $(if $(MARKERS),-m "$(MARKERS)") $(if $(CI),--randomly-seed=1) $(ARGS)
 
+.PHONY: compile-tests
+compile-tests: $(ENVIRONMENT) ## Compile all test modules once, instead of in each process of a run
+	@output=$$(env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 0 --collect-only -qq) || { echo "$$output"; exit 1; }
+
 .PHONY: bench
 bench: $(ENVIRONMENT) ## Run every benchmark and write artifacts/bench/report.md [SMALL=1 ONLY="sync click" DATABASE_URL= REDIS_URL=]
 	$(BIN)/python -m $(if $(SMALL),tests.bench.smoke,tests.bench.report) $(ONLY)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from logging.config import DictConfigurator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -54,6 +55,13 @@ TransactionTestCase._should_reload_connections = lambda _: False  # type: ignore
 # Objects that live as long as the process are not looked at again and again.
 gc.set_threshold(50_000, 20, 50)
 
+
+def pytest_collection_finish() -> None:
+    """Nor are modules and collected tests."""
+    gc.collect()
+    gc.freeze()
+
+
 Connect = Callable[..., Connection]
 SignIn = Callable[[Membership | User], Client]
 
@@ -67,6 +75,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
     with django_db_blocker.unblock():
         remove_triggers(connection)
         tables.save_migrated_tables()
+
+
+@pytest.fixture(scope="session")
+def static_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the test processes of a run collect the static files once, which takes 10 s."""
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "collected-static"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -66,8 +67,11 @@ class Proxy:
 
 
 @contextmanager
-def run_gunicorn(folder: Path, **environment: str) -> Iterator[int]:
-    """Serve the portal in production settings on the test database; yield the port."""
+def run_gunicorn(folder: Path, static_root: Path, **environment: str) -> Iterator[int]:
+    """Serve the portal in production settings on the test database; yield the port.
+
+    `static_root` gets the static files if it is not there yet; processes may share it.
+    """
     port = find_free_port()
     env = {
         "PATH": os.environ["PATH"],
@@ -78,20 +82,27 @@ def run_gunicorn(folder: Path, **environment: str) -> Iterator[int]:
         "REDIS_URL": settings.REDIS_URL or "none",
         "QUEUE_NAME": settings.Q_CLUSTER["name"],
         "ALLOWED_HOSTS": HOST,
-        "STATIC_ROOT": str(folder / "static"),
+        "STATIC_ROOT": str(static_root),
         "WEB_PORT": str(port),
         "WEB_WORKERS": "1",
         "WEB_THREADS": "2",
         **environment,
     }
-    subprocess.run(
-        [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"],
-        cwd=PROJECT,
-        env=env,
-        check=True,
-    )
+    _collect_static_files(static_root, env)
     with _run([sys.executable, "-m", "gunicorn"], port, folder / "gunicorn.log", env):
         yield port
+
+
+def _collect_static_files(static_root: Path, env: dict[str, str]) -> None:
+    command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
+    with static_root.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not static_root.exists():
+            unfinished = static_root.with_suffix(".unfinished")
+            subprocess.run(  # noqa: S603  (ours)
+                command, cwd=PROJECT, env=env | {"STATIC_ROOT": str(unfinished)}, check=True
+            )
+            unfinished.rename(static_root)
 
 
 @contextmanager

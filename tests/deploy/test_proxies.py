@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -40,9 +41,12 @@ PROGRAMS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("n
 
 
 @pytest.fixture(scope="module")
-def portal_port(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def portal_port(
+    django_db_setup: None, static_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
     folder = tmp_path_factory.mktemp("portal")
-    with run_gunicorn(folder, TRUSTED_PROXIES="1", ADMIN_NETWORKS=STAFF_NETWORK) as port:
+    trusted = {"TRUSTED_PROXIES": "1", "ADMIN_NETWORKS": STAFF_NETWORK}
+    with run_gunicorn(folder, static_root, **trusted) as port:
         yield port
 
 

@@ -88,21 +88,35 @@ from tests.mutants.targets import Target
 
 target = Target("portal.core.working_days", ())
 mutations = {m.diff(): m for m in list_mutations(target, with_redis=False)}
-chosen = [next(mutations[diff] for diff in mutations if part in diff) for part in sys.argv[2:]]
+chosen = [next(mutations[diff] for diff in mutations if part in diff) for part in sys.argv[3:]]
 runner = MutantRunner(chosen, jobs=1, scratch=Path(sys.argv[1]))
-pytest.main(["-q", "-p", "no:randomly", "tests/portal/core/test_working_days.py"], [runner])
+pytest.main(["-q", "-p", "no:randomly", sys.argv[2]], [runner])
 print("outcomes", *(result.outcome for result in runner.results))
 """
 
 
-@pytest.mark.slow("runs mutations in a process of their own")
-def test_run_tells_killed_from_survivors(tmp_path: Path) -> None:
-    parts = ("weekday() in self.weekdays or day not", "_MAX_SEARCHED_DAYS = 2999")
+def _run_mutations(scratch: Path, tests: Path | str, *parts: str) -> str:
     run = subprocess.run(  # noqa: S603  (our own code)
-        [sys.executable, "-c", _RUN, tmp_path, *parts],
+        [sys.executable, "-c", _RUN, scratch, tests, *parts],
         env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "outcomes killed survived" in run.stdout, run.stdout
+    return run.stdout
+
+
+@pytest.mark.slow("runs mutations in a process of their own")
+def test_run_tells_killed_from_survivors(tmp_path: Path) -> None:
+    parts = ("weekday() in self.weekdays or day not", "_MAX_SEARCHED_DAYS = 2999")
+    printed = _run_mutations(tmp_path, "tests/portal/core/test_working_days.py", *parts)
+    assert "outcomes killed survived" in printed, printed
+
+
+@pytest.mark.slow("runs mutations in a process of their own")
+def test_run_refuses_tests_that_fail_in_children(tmp_path: Path) -> None:
+    tests = tmp_path / "test_process.py"
+    tests.write_text("import os\npid = os.getpid()\ndef test_pid(): assert os.getpid() == pid\n")
+    printed = _run_mutations(tmp_path, tests, "weekday() in self.weekdays or day not")
+    assert "fail in a forked child" in printed, printed
+    assert printed.splitlines()[-1] == "outcomes", printed

@@ -200,6 +200,11 @@ class Demo:
         """Return how many requests the sandbox has received."""
         return len(httpx.get(f"{self.sandbox_url}/__requests", timeout=60).json())
 
+    def count_refused_requests(self) -> int:
+        """Return how many the sandbox has refused; scheduled syncs send others."""
+        requests = httpx.get(f"{self.sandbox_url}/__requests", timeout=60).json()
+        return sum(request["status"] >= 400 for request in requests)
+
     def create_credential(self, kind: str, without: list[str]) -> dict[str, str]:
         """Make a credential in the sandbox that lacks these permissions."""
         answer = httpx.post(
@@ -420,13 +425,16 @@ class Person:
 
     def await_permissions(self) -> None:
         """Wait until all are granted, and return to the page, which moves on by itself then."""
-        expect(get_visible_text(self.page, "All permissions granted").first).to_be_visible()
+        granted = get_visible_text(self.page, "All permissions granted")
+        people = self.page.get_by_role("heading", name="People", exact=True)
+        expect(granted.or_(people).first).to_be_visible()
         self.open_path("/setup/permissions/")
+        expect(granted.first).to_be_visible()
 
     def connect_v3(self) -> None:
         """Connect with the credential that may do everything, and wait for the first sync."""
         self.paste_v3(greenhouse.ACME_V3_CLIENT_ID, greenhouse.ACME_V3_CLIENT_SECRET)
-        expect(get_visible_text(self.page, "All permissions granted").first).to_be_visible()
+        self.await_permissions()
         self.open_path("/setup/sync/")
         expect(get_visible_text(self.page, "Everything is synced").first).to_be_visible()
 

@@ -154,6 +154,70 @@ def test_no_row_moves_through_any_action(demo: Demo, remy: Person, width: int, h
     positions.check("failure")
 
 
+@pytest.mark.parametrize("width", [1000, 1280])
+def test_head_shows_when_answer_is_due(remy: Person, width: int) -> None:
+    page = remy.page
+    page.get_by_role("button", name="Review one by one").click()
+    page.wait_for_url("**/review/**")
+    page.go_back()
+    page.reload()  # with the buttons of a review that has begun
+    page.set_viewport_size({"width": width, "height": 900})
+    label = page.locator("#answer-line > :last-child")
+    expect(label).to_contain_text(re.compile("overdue|due"))
+    assert label.evaluate("(label) => label.scrollWidth <= label.clientWidth")
+    buttons = page.locator(".page-actions").bounding_box()
+    assert buttons
+    breadcrumbs = page.locator(".breadcrumbs ol > :last-child").bounding_box()
+    assert breadcrumbs
+    assert breadcrumbs["x"] + breadcrumbs["width"] <= buttons["x"]
+
+
+def test_long_names_end_in_ellipsis(remy: Person) -> None:
+    page = remy.page
+    link = find_rows(page)[0].locator(".cell-title a")
+    link.evaluate("(link) => { link.textContent = 'W'.repeat(200); }")
+    measure = (
+        "(link) => [getComputedStyle(link).webkitLineClamp, link.scrollHeight, link.clientHeight]"
+    )
+    lines, needed, shown = link.evaluate(measure)
+    assert lines == "2"
+    assert shown < needed  # the line clamp ends it, not the cell
+
+
+def test_phone_shows_the_selected_filter(remy: Person) -> None:
+    page = remy.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("link", name="All", exact=True).click()
+    chip = page.locator(".chips [aria-current]")
+    expect(chip).to_have_text("All")
+    expect(chip).to_be_in_viewport(ratio=0.9)
+    page.locator(".pipeline a").last.click()
+    expect(page.locator(".pipeline [aria-current]")).to_be_in_viewport(ratio=0.9)
+
+
+def test_long_pill_stays_in_its_card(remy: Person) -> None:
+    page = remy.page
+    page.set_viewport_size({"width": 390, "height": 844})
+    remy.open_path("/requisitions/")
+    pill = page.locator("#job-table td .pill").first
+    pill.evaluate("(pill) => { pill.append(' and checking with Greenhouse what happened'); }")
+    box, table = pill.bounding_box(), page.locator("#job-table").bounding_box()
+    assert box
+    assert table
+    assert box["x"] + box["width"] <= table["x"] + table["width"]
+
+
+def test_error_in_dialog_has_no_blank_line(remy: Person) -> None:
+    page = remy.page
+    _press(find_rows(page)[0], "Reject")
+    page.get_by_label("Reason").select_option(value="")
+    page.locator("#action-dialog").get_by_role("button", name=re.compile("^Reject")).click()
+    expect(page.locator("#action-dialog .callout")).to_be_visible()
+    heights = "(lines) => lines.map((line) => line.getBoundingClientRect().height)"
+    title, error = page.locator("#form-errors-list > p").evaluate_all(heights)
+    assert error == pytest.approx(title, abs=4)
+
+
 @pytest.mark.parametrize(("width", "height", "expected"), [(1280, 900, 8), (390, 844, 2)])
 def test_candidates_above_the_fold(remy: Person, width: int, height: int, expected: int) -> None:
     remy.page.set_viewport_size({"width": width, "height": height})

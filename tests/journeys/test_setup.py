@@ -181,12 +181,13 @@ def test_wrong_pastes_get_hints(demo: Demo, person) -> None:
         expect(page.locator("#credential-message")).to_contain_text(hint)
         expect(page.get_by_role("button", name="Use anyway")).to_be_visible()
     ada.check_page("51-paste-hint")
-    assert demo.count_requests() == 0  # none of them was sent to Greenhouse
+    assert demo.count_refused_requests() == 0  # none of them was sent to Greenhouse
 
     # A hint is no wall: Greenhouse itself refuses it then.
     _submit_credential(page, (client_id, SENTENCE), "Test and save")
     assert _submit_credential(page, (client_id, SENTENCE), "Use anyway") == 422
     expect(page.locator("#id_client_secret_error")).to_contain_text("doesn't accept")
+    assert demo.count_refused_requests() > 0
     ada.check_page("52-used-anyway")
 
     # Swapped values are recognized and saved the right way around.

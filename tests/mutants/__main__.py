@@ -31,7 +31,7 @@ def main() -> int:
     tests = dict.fromkeys(test for t in targets if t.module in modules for test in t.tests)
     with TemporaryDirectory(prefix="mutants-") as scratch:
         runner = MutantRunner(drawn, jobs=arguments.jobs, scratch=Path(scratch))
-        pytest.main(["-q", "-p", "no:randomly", *tests], plugins=[runner])
+        pytest.main(["-q", "--capture=sys", "-p", "no:randomly", *tests], plugins=[runner])
     if len(runner.results) < len(drawn):
         print("pytest stopped before the end.", file=sys.stderr)
         return 2

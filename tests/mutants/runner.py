@@ -3,13 +3,14 @@
 The tests run once unmutated, while coverage records which lines each of them ran. Then a child is
 forked for each mutation, so that nothing is loaded or set up again; it applies the mutation and
 runs the tests that cover it until one fails. A mutation of code that runs at import only is tested
-in a fresh Python process (tests.mutants.fresh_process). At last each test that killed something
-runs once more unmutated: if it fails, it proves nothing, and others judge what it killed.
+in a fresh Python process (tests.mutants.fresh_process). Before the first mutation a test of each
+file runs unmutated in such a child: if one fails there, no mutation is tried. At last each test
+that killed something runs once more unmutated: if it fails, it proves nothing, and others judge
+what it killed.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 import signal
@@ -70,15 +71,17 @@ class MutantRunner:
         self._tests_by_line: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         self._kills: defaultdict[str, Counter[str]] = defaultdict(Counter)  # of tests, by module
         self._confirmed: set[str] = set()
+        self._report: Path | None = None  # where a child without a mutation says what failed
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._run_unmutated(session)
         self._functions = index_functions(self._files)
         items = {item.nodeid: item for item in session.items}
+        self._check_children(items)
         self._run_waiting(items)
         while unreliable := self._find_unreliable_tests(items):
-            self.failed_unmutated += sorted(unreliable)
+            self.failed_unmutated += unreliable
             doubted = [r for r in self.results if r.killed_by in unreliable]
             self.results = [r for r in self.results if r.killed_by not in unreliable]
             self._waiting = [result.mutation for result in doubted]
@@ -93,30 +96,32 @@ class MutantRunner:
                 self._reap()
 
     def _run_unmutated(self, session: pytest.Session) -> None:
-        """Run the tests once, shared out to as many processes as mutations will run in."""
+        """Run the tests once, in children as mutations are: what they leave behind ends with them.
+
+        One test with a database runs here first: it makes the database that the children copy.
+        """
         with_database = [i for i in session.items if "django_db_setup" in i.fixturenames]
-        self._run_covered(with_database[:1])  # makes the database that the children copy
+        self._run_covered(with_database[:1])
+        _close_http_clients()
         rest = [item for item in session.items if item not in with_database[:1]]
-        shares = [rest[place :: self._jobs] for place in range(self._jobs)]
         children: dict[int, Path] = {}
-        for share in shares[1:]:
-            results_file = self._scratch / f"unmutated-{len(children)}"
+        for place in range(self._jobs):
+            results_file = self._scratch / f"unmutated-{place}"
             if pid := os.fork():
                 children[pid] = results_file
                 continue
             try:
                 _use_own_stores(self._scratch)
-                self._run_covered(share)
+                self._run_covered(rest[place :: self._jobs])
                 learned = self._seconds, self._tests_by_line, self.failed_unmutated
                 results_file.write_bytes(pickle.dumps(learned))
             finally:
                 os._exit(0)
-        self._run_covered(shares[0])
         for pid, results_file in children.items():
             os.waitpid(pid, 0)
             seconds, tests_by_line, failed = pickle.loads(results_file.read_bytes())  # noqa: S301  (our own)
             self._seconds.update(seconds)
-            self.failed_unmutated += failed
+            self.failed_unmutated += [test for test in failed if test not in self.failed_unmutated]
             for place, tests in tests_by_line.items():
                 self._tests_by_line[place] |= tests
 
@@ -126,10 +131,10 @@ class MutantRunner:
         coverage.start()
         for item in items:
             coverage.switch_context(item.nodeid)
-            began = time.process_time()
+            began, failed_before = time.process_time(), item.session.testsfailed
             _run_test(item)
             self._seconds[item.nodeid] = time.process_time() - began
-            if item.session.testsfailed > len(self.failed_unmutated):
+            if item.session.testsfailed > failed_before:
                 self.failed_unmutated.append(item.nodeid)
         coverage.stop()
         data = coverage.get_data()
@@ -227,10 +232,30 @@ class MutantRunner:
                 os._exit(_KILLED)
         os._exit(_SURVIVED)
 
-    def _find_unreliable_tests(self, items: Mapping[str, pytest.Item]) -> set[str]:
+    def _check_children(self, items: Mapping[str, pytest.Item]) -> None:
+        """Stop if tests fail in a child without a mutation: what they kill would be void."""
+        by_file = {test: test for test in self.failed_unmutated}
+        for test in sorted(self._seconds, key=self._seconds.__getitem__):
+            if test not in self.failed_unmutated:
+                by_file.setdefault(test.partition("::")[0], test)
+        if failures := self._list_failures(by_file.values(), items):
+            texts = "\n\n".join(f"{test}\n{text}" for test, text in failures.items())
+            pytest.exit(f"These tests fail in a forked child without a mutation.\n{texts}", 2)
+
+    def _find_unreliable_tests(self, items: Mapping[str, pytest.Item]) -> list[str]:
         """Those that killed something, and fail or take too long unmutated as well."""
         killers = {result.killed_by for result in self.results} - self._confirmed - {""}
-        waiting, running, unreliable = sorted(killers), dict[int, str](), set[str]()
+        failures = self._list_failures(killers, items)
+        for test, text in failures.items():
+            print(f"Fails without a mutation: {test}\n{text}", flush=True)
+        self._confirmed |= killers - failures.keys()
+        return sorted(failures)
+
+    def _list_failures(
+        self, tests: Iterable[str], items: Mapping[str, pytest.Item]
+    ) -> dict[str, str]:
+        """Run each test in a child without a mutation; return what failed, with its report."""
+        waiting, running, failures = sorted(tests), dict[int, str](), dict[str, str]()
         while waiting or running:
             if waiting and len(running) < self._jobs:
                 test = waiting.pop()
@@ -238,17 +263,22 @@ class MutantRunner:
                     running[pid] = test
                     continue
                 try:
+                    self._report = self._scratch / f"{os.getpid()}.report"
                     _silence()
                     _use_own_stores(self._scratch)
                     self._run_in_child([items[test]])
                 finally:
                     os._exit(_BROKEN)
             pid, status = os.waitpid(-1, 0)
-            if pid in running and os.waitstatus_to_exitcode(status) != _SURVIVED:
-                unreliable.add(running[pid])
+            if pid in running and (code := os.waitstatus_to_exitcode(status)) != _SURVIVED:
+                report = self._scratch / f"{pid}.report"
+                failures[running[pid]] = report.read_text() if report.exists() else f"exit {code}"
             running.pop(pid, None)
-        self._confirmed |= killers - unreliable
-        return unreliable
+        return failures
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if self._report and report.failed:
+            self._report.write_text(report.longreprtext)
 
 
 def _run_test(item: pytest.Item) -> None:
@@ -273,8 +303,18 @@ def _limit(seconds: float) -> None:
     signal.setitimer(signal.ITIMER_REAL, 120 + 20 * seconds)  # it may wait, or share the processor
 
 
+def _close_http_clients() -> None:
+    """A child that drops its parent's connections has them collected during some test, which then
+    fails with a ResourceWarning.
+    """
+    from integrations.http.client import _get_client  # once pytest has set up Django
+
+    if _get_client.cache_info().currsize:
+        _get_client().close()
+        _get_client.cache_clear()
+
+
 def _silence() -> None:
-    logging.disable()
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
