@@ -209,7 +209,10 @@ class HarvestV1(HarvestClient):
     def probe_permission(self, permission: str) -> ProbeResult:
         return next(self.probe_permissions([permission]))
 
-    def probe_permissions(self, permissions: Iterable[str]) -> Iterator[ProbeResult]:
+    def probe_permissions(
+        self, permissions: Iterable[str], *, granted: Collection[str] = ()
+    ) -> Iterator[ProbeResult]:
+        """`granted` changes nothing here: a 403 of v1 is unambiguous."""
         return v1.probe_permissions(self._send_request, permissions, now=self._context.now)
 
     def get_granted_scopes(self) -> None:

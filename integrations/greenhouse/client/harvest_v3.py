@@ -254,9 +254,15 @@ class HarvestV3(HarvestClient):
     def probe_permission(self, permission: str) -> ProbeResult:
         return next(self.probe_permissions([permission]))
 
-    def probe_permissions(self, permissions: Iterable[str]) -> Iterator[ProbeResult]:
+    def probe_permissions(
+        self, permissions: Iterable[str], *, granted: Collection[str] = ()
+    ) -> Iterator[ProbeResult]:
         return v3.probe_permissions(
-            self._send_and_confirm, self._load_scopes, permissions, now=self._context.now
+            self._send_and_confirm,
+            self._load_scopes,
+            permissions,
+            now=self._context.now,
+            granted=granted,
         )
 
     def get_granted_scopes(self) -> frozenset[str] | None:

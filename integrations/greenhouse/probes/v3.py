@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from integrations.ats.errors import (
     ActingUserRefused,
@@ -88,8 +88,11 @@ def probe_permissions(
     permissions: Iterable[str],
     *,
     now: Callable[[], float],
+    granted: Collection[str] = (),
 ) -> Iterator[ProbeResult]:
-    """Probe with at most one request per scope, yielding each result as it completes."""
+    """Probe with at most one request per scope, yielding each result as it completes. `granted`
+    are permissions already known: what a 403 means depends on whether any list was granted.
+    """
     keys_by_scope: dict[str, list[str]] = {}
     requests: dict[str, HarvestRequest] = {}
     for key in dict.fromkeys(permissions):
@@ -101,9 +104,16 @@ def probe_permissions(
             continue
         keys_by_scope.setdefault(get_required_scope(request), []).append(key)
         requests.setdefault(get_required_scope(request), request)
-    for scope, finding in _probe_scopes(send_request, load_scopes, requests, now):
+    has_list_access = any(map(_is_list, granted))
+    for scope, finding in _probe_scopes(
+        send_request, load_scopes, requests, now, has_list_access=has_list_access
+    ):
         for key in keys_by_scope[scope]:
             yield finding.to_probe_result(key)
+
+
+def _is_list(permission: str) -> bool:
+    return permission in _READ_RESOURCES
 
 
 _UNKNOWN_SCOPE = "Harvest v3 has no such scope."
@@ -114,6 +124,8 @@ def _probe_scopes(
     load_scopes: Callable[[], frozenset[str] | None],
     requests: Mapping[str, HarvestRequest],
     now: Callable[[], float],
+    *,
+    has_list_access: bool,
 ) -> Iterator[tuple[str, ProbeFinding]]:
     try:
         granted_scopes = load_scopes()
@@ -134,7 +146,9 @@ def _probe_scopes(
                     _build_finding_from_scopes(request, scope, scope in granted_scopes, now),
                 )
                 del remaining[scope]
-    yield from _send_probes(send_request, remaining, granted_scopes, now)
+    yield from _send_probes(
+        send_request, remaining, granted_scopes, now, has_list_access=has_list_access
+    )
 
 
 def _build_finding_from_scopes(
@@ -160,10 +174,11 @@ def _send_probes(
     requests: Mapping[str, HarvestRequest],
     granted_scopes: frozenset[str] | None,
     now: Callable[[], float],
+    *,
+    has_list_access: bool,
 ) -> Iterator[tuple[str, ProbeFinding]]:
     # A 403 is ambiguous until we know whether any list was granted, so those are resolved last.
     refused: list[tuple[str, ProbeFinding]] = []
-    has_list_access = False
 
     def probe_request(request: HarvestRequest) -> ProbeFinding:
         try:

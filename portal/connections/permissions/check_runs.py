@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
@@ -14,12 +13,12 @@ from django.utils import timezone
 
 from integrations.ats.client_context import Lane
 from integrations.ats.errors import AtsError, AtsUnavailable, BadCredential, RateLimited
-from integrations.ats.permissions import ProbeResult
 from integrations.greenhouse.provider import Provider
 from portal.accounts.models import User
 from portal.connections import waiting
 from portal.connections.client import open_provider
 from portal.connections.models import CheckRun, Connection, Credential, PermissionCheck
+from portal.connections.permissions import check_results
 from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
@@ -86,7 +85,7 @@ def execute_run(check: CheckRun) -> bool:
         started_at=check.started_at or now,
     ):
         return False
-    waiting_count = _select_waiting(check).count()
+    waiting_count = check_results.select_waiting(check).count()
     try:
         _probe_all(check)
     except SecretUnreadable:
@@ -97,7 +96,7 @@ def execute_run(check: CheckRun) -> bool:
         next_step = "Connect again" if check.credential.is_consent else "Enter a new one"
         return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} {next_step}.")
     except (AtsUnavailable, RateLimited) as error:
-        has_progressed = _select_waiting(check).count() < waiting_count
+        has_progressed = check_results.select_waiting(check).count() < waiting_count
         if wait := waiting.plan_wait(check, error, has_progressed=has_progressed):
             _postpone_run(check, wait)
             return False
@@ -124,16 +123,12 @@ def _postpone_run(check: CheckRun, wait: dict[str, Any]) -> None:
         )
 
 
-def _select_waiting(check: CheckRun) -> QuerySet[PermissionCheck]:
-    return check.results.filter(outcome=PermissionCheck.WAITING)
-
-
 def _probe_all(check: CheckRun) -> None:
-    keys = list(_select_waiting(check).values_list("permission", flat=True))
+    keys = list(check_results.select_waiting(check).values_list("permission", flat=True))
+    granted = check_results.list_granted(check)
     provider = open_provider(check.credential, lane=Lane.PEOPLE)
     provider.verify_credential()
-    for probe in provider.probe_permissions(keys):
-        _store_result(check, probe)
+    check_results.store_results(check, provider.probe_permissions(keys, granted=granted))
     _store_unused_scopes(check, provider)
 
 
@@ -144,16 +139,6 @@ def _store_unused_scopes(check: CheckRun, provider: Provider) -> None:
     credential = check.credential
     used = credential.catalogue.list_scopes(credential.kind)
     CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
-
-
-def _store_result(check: CheckRun, probe: ProbeResult) -> None:
-    check.results.filter(permission=probe.permission).update(
-        outcome=probe.outcome.value,
-        message=probe.sentence[:400],
-        cause=probe.cause[:40],
-        evidence=msgspec.to_builtins(probe.evidence) if probe.evidence else None,
-        checked_at=timezone.now(),
-    )
 
 
 def _fail_run(check: CheckRun, cause: str, sentence: str) -> bool:

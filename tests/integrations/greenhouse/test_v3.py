@@ -288,6 +288,17 @@ def test_unknown_scopes_are_inferred_from_other_list(open_bench: OpenBench) -> N
     assert outcomes["users.list"] is ProbeOutcome.GRANTED
 
 
+def test_granted_list_of_earlier_probes_counts(open_bench: OpenBench) -> None:
+    bench = _reopen_as(open_bench(V3, **NO_SCOPE_SOURCE), without=["harvest:jobs:list"])
+    for granted, expected in (
+        ([], ProbeOutcome.UNCLEAR),
+        (["applications.move"], ProbeOutcome.UNCLEAR),
+        (["users.list"], ProbeOutcome.MISSING),
+    ):
+        (probe,) = bench.provider.probe_permissions(["jobs.list"], granted=granted)
+        assert probe.outcome is expected
+
+
 def test_unknown_scopes_are_reported_as_unclear(open_bench: OpenBench) -> None:
     bench = _reopen_as(open_bench(V3, **NO_SCOPE_SOURCE), reader_is_site_admin=False)
     with pytest.raises(MissingPermission) as caught:

@@ -14,6 +14,7 @@ from time_machine import TimeMachineFixture
 from integrations.ats.client_context import ClientContext, Lane
 from integrations.ats.errors import AtsUnavailable
 from integrations.greenhouse import sandbox as greenhouse
+from integrations.greenhouse.client.harvest_v3 import HarvestV3
 from integrations.greenhouse.sandbox import Sandbox
 from portal.applications.actions import outbox
 from portal.applications.models import ApplicationAction
@@ -131,6 +132,49 @@ def test_check_keeps_results_while_it_waits(
     advance_clock(31)
     run_tasks()
     assert {result.outcome for result in check.results.all()} == {"granted"}
+
+
+@pytest.mark.parametrize(
+    "sandbox", [{"introspection": False, "forbidden_body": "empty"}], indirect=True
+)
+def test_resumed_check_remembers_granted_lists(
+    connect: Callable[..., Connection], sandbox: Sandbox, run_tasks, advance_clock
+) -> None:
+    connection = connect(without={"harvest:notes:list"})
+    sandbox.faults.add_fault("/v3/notes", status=429, retry_after=30)
+    check = open_check(connection)
+    run_tasks()
+    waiting = check.results.filter(outcome="waiting").exclude(permission="notes.list")
+    waiting.update(outcome="unclear")
+    advance_clock(31)
+    run_tasks()
+    assert check.results.get(permission="notes.list").outcome == "missing"
+
+
+def test_interrupted_check_stores_nothing_more(
+    acme: Connection, monkeypatch: pytest.MonkeyPatch, run_tasks
+) -> None:
+    verify = HarvestV3.verify_credential
+    check = open_check(acme)
+
+    def interrupt(provider: HarvestV3) -> None:
+        verify(provider)
+        check_runs.interrupt_open_runs(acme, "Stopped.")
+
+    monkeypatch.setattr(HarvestV3, "verify_credential", interrupt)
+    run_tasks()
+    check.refresh_from_db()
+    assert check.status == CheckRun.Status.FAILED
+    assert set(check.results.values_list("outcome", flat=True)) == {"waiting"}
+
+
+def test_check_stores_results_together(
+    acme: Connection, run_tasks, django_assert_max_num_queries
+) -> None:
+    check = open_check(acme)
+    with django_assert_max_num_queries(30):  # one for each of 39 results before
+        check_runs.execute_run(check)
+    assert check.results.filter(outcome="granted").count() == check.results.count()
 
 
 def test_sync_slice_ends_at_429(
