@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from portal.connections.models import Connection
-from portal.core import queue
 from portal.core.tenancy.scope import all_organizations
 from portal.jobs.applicant_emails import delivery, schedule
 from portal.jobs.job_list import stage_counts
@@ -16,12 +15,15 @@ def recount_connection(connection_id: int) -> None:
     stage_counts.update_counts(Connection.objects.get(pk=connection_id), whole=True)
 
 
-@all_organizations("counts every customer whose data changed")
+@all_organizations("finds every customer whose data changed")
 def update_all_counts() -> None:
-    turn = queue.TaskTurn(ends_early=False)  # what changes meanwhile is counted again
-    for connection in stage_counts.list_changed_connections():
+    stage_counts.request_changed_counts()
+
+
+@all_organizations("counts several customers")
+def update_counts_of(*connection_ids: int) -> None:
+    for connection in Connection.objects.filter(pk__in=connection_ids):
         stage_counts.update_counts(connection)
-        turn.end_if_over()
 
 
 def send_applicant_digest(digest_id: int) -> None:

@@ -2,8 +2,8 @@
 
 Each sleep, and each wait on a condition, that starts in the Greenhouse client or in a package that
 calls it becomes a line of a file in BENCH_SLEEP_LOG: when it ended, its seconds, its thread, and
-the function that slept. Waiting for
-sockets is none, and the queue's own idling, in `portal.core`, does not count.
+the function that slept. Waiting for sockets is none. What idles in `portal.core`, as the queue does,
+and in the thread pool does not count.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 _CALLERS = (f"{_ROOT}/integrations/", f"{_ROOT}/portal/")
-_IDLE = f"{_ROOT}/portal/core/"
+_IDLE = (f"{_ROOT}/portal/core/", f"{_ROOT}/portal/web/fair_thread_pool.py")
 _PASSED_THROUGH = (threading.__file__, f"{_ROOT}/integrations/ats/client_context.py")
 _ROLE = "workers" if "qcluster" in sys.argv else "web"
 

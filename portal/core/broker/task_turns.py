@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from datetime import datetime, timedelta
@@ -32,14 +31,13 @@ class RetryLater(Exception):
 
 class TaskTurn:
     """A long task's turn ends after 20 seconds, or after one if somebody else's click or check
-    waits for a worker. Ask where the task can go on from what is stored. `ends_early` is False for
-    one that would first have to repeat some of its work.
+    waits for a worker. Ask where the task can go on from what is stored.
     """
 
-    def __init__(self, *, ends_early: bool = True) -> None:
+    def __init__(self) -> None:
         now = time.monotonic()
         self._ends_at = now + TURN_SECONDS
-        self._looks_at = now + MIN_TURN_SECONDS if ends_early else math.inf
+        self._looks_at = now + MIN_TURN_SECONDS
 
     def is_over(self) -> bool:
         now = time.monotonic()

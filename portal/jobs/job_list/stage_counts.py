@@ -7,6 +7,7 @@ every minute and after each sync, those of all jobs after a full sync.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import (
@@ -36,8 +37,11 @@ from portal.jobs.models import StageCount, StageCountRun
 from portal.sync.models import Application, Candidate, Job, Stage, StageName
 
 UPDATE_TASK = "portal.jobs.tasks.update_counts"
+UPDATE_BATCH_TASK = "portal.jobs.tasks.update_counts_of"
 RECOUNT_TASK = "portal.jobs.tasks.recount_connection"
 BATCH_SIZE = 500
+# Changed customers are counted a few at a time, so that a core is free for clicks in between.
+_BATCH_CUSTOMERS, _SPREAD_SECONDS = 4, 50
 _INACTIVE_STATES = (
     Connection.State.DRAFT,
     Connection.State.PAUSED,
@@ -52,6 +56,20 @@ def request_count_update(connection_id: int, whole: bool) -> None:
         connection_id,
         organization_id=connections.values_list("organization_id", flat=True).first(),
     )
+
+
+def request_changed_counts() -> None:
+    """Queue the counts of all changed connections, spread over the minute until the next time."""
+    if queue.is_queued(UPDATE_BATCH_TASK):  # workers are late: not the same work twice
+        return
+    ids = [connection.pk for connection in list_changed_connections()]
+    now = timezone.now()
+    for start in range(0, len(ids), _BATCH_CUSTOMERS):
+        queue.enqueue_task(
+            UPDATE_BATCH_TASK,
+            *ids[start : start + _BATCH_CUSTOMERS],
+            due_at=now + timedelta(seconds=_SPREAD_SECONDS * start / len(ids)),
+        )
 
 
 def update_counts(connection: Connection, *, whole: bool = False) -> int:

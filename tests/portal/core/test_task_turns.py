@@ -69,7 +69,6 @@ def test_burst_of_another_ends_no_turn() -> None:
     assert not TaskTurn().is_over()
     _enqueue_waiting_task(3)
     assert TaskTurn().is_over()
-    assert not TaskTurn(ends_early=False).is_over()
 
 
 @pytest.mark.django_db

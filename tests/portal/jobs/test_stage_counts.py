@@ -216,16 +216,32 @@ def test_transfer_updates_counts_of_both_jobs(
     assert target is not None
     advance_clock(3600)
     tasks.update_all_counts()  # covers everything from the first sync
+    run_tasks()
     advance_clock(3600)
     before = Job.objects.get(pk=application.job_id).active_applications
     transfer(connection, sandbox, application, target)
     run_tasks()
     tasks.update_all_counts()
+    run_tasks()
     origin = Job.objects.get(pk=application.job_id)
     application.refresh_from_db()
     assert application.job == target
     assert origin.active_applications == before - 1
     assert _stored_counts() == _actual_counts()
+
+
+def test_counts_of_many_customers_are_spread(advance_clock, run_tasks) -> None:
+    for number in range(9):
+        organization = OrganizationFactory(name=f"Customer {number}")
+        ConnectionFactory(organization=organization, state=Connection.State.LIVE)
+    for _ in range(2):  # what still waits is not queued again
+        tasks.update_all_counts()
+    counted = []
+    for seconds in (0, 25, 25):
+        advance_clock(seconds)
+        run_tasks()
+        counted.append(StageCountRun.objects.exclude(counted_until=None).count())
+    assert counted == [4, 8, 9]
 
 
 def test_full_sync_recounts_every_job(connect, run_tasks, advance_clock) -> None:
