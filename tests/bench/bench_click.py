@@ -49,8 +49,7 @@ SIZES = {
     "jobs": (20, 10),
     "applications": (1_500, 80),
 }
-MOST_ADDED = 30.0  # milliseconds, the median
-MOST_TIMES = 3.0  # what a bare click takes, the median
+MOST_TIMES = 1.6  # what a bare click takes, the median
 WINDOW = 30.0  # seconds of Harvest v3's rate window
 LABELS = {
     "answered": "the POST is answered after",
@@ -190,18 +189,16 @@ def _measure_clicks(sam: httpx.Client, options: Namespace, figures: Figures) -> 
         bare_rows.append(_measure_bare_click(sam, bare_clicked))
     ours_ms = _print_timings(LABELS, portal_rows[options.warm :])
     bare_ms = _print_timings(BARE, bare_rows[options.warm :])
-    added, times = ours_ms["all"], ours_ms["all"] / bare_ms["all"]
+    times = ours_ms["all"] / bare_ms["all"]
     for key, value in ours_ms.items():
         figures.record(f"click, {key} ms", value)
     for key, value in bare_ms.items():
         figures.record(f"bare click, {key} ms", value)
     figures.record("click in bare clicks", times)
-    for met, description in (
-        (added <= MOST_ADDED, f"{MOST_ADDED:.0f} ms added in the median"),
-        (times <= MOST_TIMES, f"{MOST_TIMES:.1f} times a bare click: {times:.2f}"),
-    ):
-        print(f"  {'met   ' if met else 'MISSED'} {description}")
-    return added <= MOST_ADDED and times <= MOST_TIMES
+    has_met = times <= MOST_TIMES
+    verdict = "met   " if has_met else "MISSED"
+    print(f"  {verdict} {times:.2f} times a bare click (bar {MOST_TIMES})")
+    return has_met
 
 
 def _print_timings(

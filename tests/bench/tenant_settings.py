@@ -2,8 +2,8 @@
 
 Each sleep, and each wait on a condition, that starts in the Greenhouse client or in a package that
 calls it becomes a line of a file in BENCH_SLEEP_LOG: when it ended, its seconds, its thread, and
-the function that slept. Waiting for sockets is none. What idles in `portal.core`, as the queue does,
-and in the thread pool does not count.
+the function that slept. Waiting for sockets is none, and what idles in `portal.core`, as the queue
+does, or in the thread pool does not count.
 """
 
 import os
