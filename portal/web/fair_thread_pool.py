@@ -23,7 +23,7 @@ _CLIENT_PATTERNS = (
 )
 
 MAX_WAITING = 4  # of one client, as many as a page asks for at once; more is a burst
-# A client that used so much CPU time lately is heavy, as one with a burst is: seconds, and times
+# A client that used so much CPU time lately is heavy, as after a burst: seconds, and times
 # what others use on average: pages take longer on a busy machine.
 HEAVY_SECONDS, HEAVY_FACTOR = 0.15, 2.0
 _MEMORY_SECONDS = 5.0
@@ -46,7 +46,7 @@ class _Call:
 class FairThreadPool:
     """Starts a client's first request at once, and its other ones while nobody else computes."""
 
-    # Heavy clients send bursts or used much CPU time lately: theirs start while nobody computes and
+    # Heavy clients sent bursts or used much CPU time lately: theirs start while nobody computes and
     # leave a core of the machine idle. Python computes in one thread, so each request that computes
     # slows all others of its process. No client computes in more than half of the threads, and the
     # last thread is for clients that are not heavy and have no other.
@@ -58,7 +58,7 @@ class FairThreadPool:
         self._waiting: dict[bytes, deque[_Call]] = {}  # the client that waits longest first
         self._running: Counter[bytes] = Counter()
         self._computing: Counter[bytes] = Counter()
-        self._bursting: set[bytes] = set()  # until nothing of theirs waits or runs
+        self._bursting: dict[bytes, float] = {}  # until when (monotonic) at least
         self._recent_use = RecentUse[bytes](_MEMORY_SECONDS)
         self._waits_for_core, self._is_shut_down = threading.Event(), False
         threading.Thread(target=self._retry_waiting, daemon=True, name="waits-for-core").start()
@@ -67,10 +67,11 @@ class FairThreadPool:
         self, client: bytes, run: Callable[[], Any], on_done: Callable[[Future[Any]], None]
     ) -> None:
         with self._lock:
+            self._forget_old_bursts()
             calls = self._waiting.setdefault(client, deque())
             calls.append(_Call(client, run, on_done, time.monotonic()))
             if len(calls) > MAX_WAITING:
-                self._bursting.add(client)
+                self._bursting[client] = time.monotonic() + _MEMORY_SECONDS
         self._start_waiting()
 
     def shutdown(self, *, wait: bool) -> None:
@@ -110,8 +111,6 @@ class FairThreadPool:
             self._computing[client] -= 1
             if not self._running[client]:
                 del self._running[client], self._computing[client]
-                if client not in self._waiting:
-                    self._bursting.discard(client)
         self._start_waiting()
 
     def _take_next(self) -> _Call | None:
@@ -149,6 +148,12 @@ class FairThreadPool:
 
     def _may_wait_for_core(self, client: bytes) -> bool:
         return self._is_heavy(client) and not self._is_overdue(client, MAX_WAIT_FOR_CORE)
+
+    def _forget_old_bursts(self) -> None:
+        now = time.monotonic()
+        for client, until in tuple(self._bursting.items()):
+            if until < now and client not in self._waiting and client not in self._running:
+                del self._bursting[client]
 
     def _is_heavy(self, client: bytes) -> bool:
         if client in self._bursting:

@@ -201,6 +201,27 @@ def test_burst_waits_for_an_idle_core(calls: _Calls, cores: SimpleNamespace) -> 
     assert calls.wait_for(5)[4] == "a1"
 
 
+def test_burst_is_remembered_for_a_while(
+    calls: _Calls, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    burst = [f"a{number}" for number in range(1, 8)]
+    calls.submit(*burst)
+    for name in burst:
+        calls.release(name)
+    cores.is_idle = False
+    calls.submit("a8", "b1")
+    assert calls.wait_for(8)[7] == "b1"
+    cores.is_idle = True
+    calls.release("b1")
+    calls.wait_for(9)
+    calls.release("a8")
+    cores.is_idle = False
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 10)
+    calls.submit("a9")
+    assert calls.wait_for(10)[9] == "a9"
+
+
 def test_burst_waits_for_a_core_no_longer_than_its_limit(
     calls: _Calls, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
