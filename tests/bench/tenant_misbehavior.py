@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -195,6 +196,7 @@ class MisbehavingCustomers:
 def _obey(pipe: Connection) -> None:
     """Receive the plan, then misbehave from each message to the next."""
     set_up_django({})
+    os.nice(10)  # browsers take no core of the machine that serves them
     plan: MisbehaviorPlan = pipe.recv()
     sandbox = SandboxControl(plan.sandbox_url)
     pipe.send(True)
