@@ -63,12 +63,12 @@ def end_connection(connection: Connection, *, by: User) -> bool:
 @transaction.atomic
 def mark_account_changed(connection: Connection, *, by: User) -> None:
     """Hide and delete the old account's data first, so that two accounts are never mixed."""
-    for consent in connection.consents.filter(membership__isnull=False, state="active"):
-        revoke_consent(consent, why="another account was connected", by=by)
-    interrupt_open_runs(connection, "Another Greenhouse account was connected.")
     Connection.objects.filter(pk=connection.pk).update(
         data_deletion_pending=True, people_reviewed_at=None
     )
+    for consent in connection.consents.filter(membership__isnull=False, state="active"):
+        revoke_consent(consent, why="another account was connected", by=by)
+    interrupt_open_runs(connection, "Another Greenhouse account was connected.")
     transitions.try_move(
         connection, State.DISCONNECTED, why="another account was connected", by=by, field="state"
     )

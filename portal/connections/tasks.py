@@ -17,15 +17,13 @@ def check_permissions(check_id: int) -> None:
     run = CheckRun.objects.select_related("connection", "credential", "requested_by").get(
         pk=check_id
     )
-    if check_runs.execute_run(run):
-        check_runs.check_ended.run(run)
+    check_runs.execute_run(run)
 
 
 @all_organizations("sweeps all customers")
 def recover_lost_checks() -> None:
     """Fail checks whose worker died, and requeue those whose task was lost."""
-    for run in check_runs.fail_silent_runs():
-        check_runs.check_ended.run(run)
+    check_runs.fail_silent_runs()
     queue.requeue_lost_tasks(check_runs.CHECK_TASK, check_runs.list_unstarted_runs())
 
 

@@ -28,7 +28,7 @@ CHECK_TASK = "portal.connections.tasks.check_permissions"
 Cause = CheckRun.Cause
 RUN_TIMEOUT = timedelta(minutes=5)
 REQUEUE_AFTER = timedelta(minutes=1)  # without a worker taking it: the task may be lost
-# Called with a check that is done or has failed.
+# Called with a check that is done or has failed, in the transaction that ends it.
 check_ended: Hook[[CheckRun], None] = Hook()
 
 
@@ -76,7 +76,7 @@ def _build_results(run: CheckRun, only: Collection[str]) -> list[PermissionCheck
 
 
 def execute_run(check: CheckRun) -> bool:
-    """Run the check; True if it ended, False if another worker has it or it goes on later."""
+    """Run the check. False if another worker has it or it goes on later."""
     now = timezone.now()
     if check.is_waiting or not transitions.try_move(
         check,
@@ -103,12 +103,7 @@ def execute_run(check: CheckRun) -> bool:
         return _fail_run(check, Cause.NO_ANSWER, waiting.describe_giving_up(error))
     except AtsError as error:
         return _fail_run(check, Cause.NO_ANSWER, error.sentence)
-    return transitions.try_move(
-        check,
-        CheckRun.Status.DONE,
-        why="all permissions checked",
-        finished_at=timezone.now(),
-    )
+    return _end_run(check, CheckRun.Status.DONE, why="all permissions checked")
 
 
 @transaction.atomic
@@ -141,20 +136,35 @@ def _store_unused_scopes(check: CheckRun, provider: Provider) -> None:
     CheckRun.objects.filter(pk=check.pk).update(unused_scopes=sorted(granted - used))
 
 
+@transaction.atomic
+def _end_run(check: CheckRun, status: str, *, why: str, **fields: str) -> bool:
+    """End a check together with what follows from it, which a killed worker would leave undone.
+    False if it has ended.
+    """
+    # Locked before the check, as where a connection ends.
+    connections = Connection.objects.filter(pk=check.connection_id)
+    connections.select_for_update(no_key=True).first()
+    has_ended = transitions.try_move(check, status, why=why, finished_at=timezone.now(), **fields)
+    if has_ended:
+        check_ended.run(check)
+    return has_ended
+
+
 def _fail_run(check: CheckRun, cause: str, sentence: str) -> bool:
-    return transitions.try_move(
-        check,
-        CheckRun.Status.FAILED,
-        why=sentence,
-        cause=cause,
-        failure=sentence,
-        finished_at=timezone.now(),
-    )
+    return _end_run(check, CheckRun.Status.FAILED, why=sentence, cause=cause, failure=sentence)
 
 
 def interrupt_open_runs(connection: Connection, sentence: str) -> None:
+    """For a connection that ends or changes: its checks have no consequences."""
     for check in connection.checks.filter(status__in=CheckRun.OPEN):
-        _fail_run(check, Cause.INTERRUPTED, sentence)
+        transitions.try_move(
+            check,
+            CheckRun.Status.FAILED,
+            why=sentence,
+            cause=Cause.INTERRUPTED,
+            failure=sentence,
+            finished_at=timezone.now(),
+        )
 
 
 def list_unstarted_runs() -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -113,6 +114,7 @@ def test_setup_addresses_work_without_connection(personas: Personas, sign_in) ->
             assert send(f"/setup/{path}").status_code < 500, path
 
 
+@pytest.mark.django_db
 def test_anonymous_visitor_returns_after_login(client: Client) -> None:
     answer = client.get("/setup/permissions/")
     assert answer.url == f"{reverse('account_login')}?next=/setup/permissions/"
