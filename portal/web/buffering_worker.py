@@ -33,6 +33,11 @@ _READ_SIZE = 64 * 1024
 # Python's own 5 ms are waited for after each of a page's database queries while others compute.
 _SWITCH_INTERVAL = 0.0005
 _LIVENESS_REQUEST = re.compile(rb"(GET|HEAD) /healthz[ ?]")
+_TOO_MANY_REQUESTS = (
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nContent-Length: 60\r\n"
+    b"Retry-After: 5\r\nConnection: close\r\n\r\n"
+    b"Too many requests at the same time. Try again in 5 seconds.\n"
+)
 
 
 class _BufferedSocket:
@@ -220,8 +225,12 @@ class BufferingWorker(ThreadWorker):
 
         if _LIVENESS_REQUEST.match(request):
             self._liveness_pool.submit(handle).add_done_callback(defer_finish)
-        else:
-            self.tpool.submit_for(identify_client(request, connection.client), handle, defer_finish)
+        elif not self.tpool.submit_for(
+            identify_client(request, connection.client), handle, defer_finish
+        ):
+            connection.stays_open = False
+            connection.sock.sendall(_TOO_MANY_REQUESTS)
+            self._write_response(connection)
         return True
 
     def _invite_body(self, connection: _Connection) -> None:

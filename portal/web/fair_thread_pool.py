@@ -17,12 +17,15 @@ from portal.core.recent_use import RecentUse
 
 # What tells clients apart, best first: somebody's session, an account's webhooks, an address.
 _CLIENT_PATTERNS = (
-    re.compile(rb"\r\ncookie:[^\r\n]*[ ;](?:sessionid|__Host-session)=([^;\r\n]+)", re.IGNORECASE),
+    # The last one counts, as for Django, and over HTTPS only the first name.
+    re.compile(rb"\r\ncookie:[^\r\n]*[ ;]__Host-session=([^;\r\n]+)", re.IGNORECASE),
+    re.compile(rb"\r\ncookie:[^\r\n]*[ ;]sessionid=([^;\r\n]+)", re.IGNORECASE),
     re.compile(rb"POST (/webhooks/[^/ ]+)"),
     re.compile(rb"\r\nx-forwarded-for:([^\r\n]+)", re.IGNORECASE),
 )
 
 MAX_WAITING = 4  # of one client, as many as a page asks for at once; more is a burst
+MOST_WAITING = 150  # of one client: further ones are refused, so that others can connect
 # A client that used so much CPU time lately is heavy, as after a burst: seconds, and times
 # what others use on average: pages take longer on a busy machine.
 HEAVY_SECONDS, HEAVY_FACTOR = 0.15, 2.0
@@ -30,7 +33,7 @@ _MEMORY_SECONDS = 5.0
 # In seconds; whoever waits longer is started beside others, of heavy clients one at a time.
 MAX_WAIT = 1.0
 MAX_WAIT_FOR_CORE = 0.8  # seconds, of a heavy client
-_RETRY_SECONDS = 0.02  # while one waits for a core
+_RETRY_SECONDS = 0.02  # while one waits for a core or its turn
 
 _current = threading.local()
 
@@ -60,23 +63,27 @@ class FairThreadPool:
         self._computing: Counter[bytes] = Counter()
         self._bursting: dict[bytes, float] = {}  # until when (monotonic) at least
         self._recent_use = RecentUse[bytes](_MEMORY_SECONDS)
-        self._waits_for_core, self._is_shut_down = threading.Event(), False
-        threading.Thread(target=self._retry_waiting, daemon=True, name="waits-for-core").start()
+        self._looks_again, self._is_shut_down = threading.Event(), False
+        threading.Thread(target=self._retry_waiting, daemon=True, name="looks-again").start()
 
     def submit_for(
         self, client: bytes, run: Callable[[], Any], on_done: Callable[[Future[Any]], None]
-    ) -> None:
+    ) -> bool:
+        """False, with nothing done, if too many of the client's requests wait."""
         with self._lock:
+            if len(self._waiting.get(client, ())) >= MOST_WAITING:
+                return False
             self._forget_old_bursts()
             calls = self._waiting.setdefault(client, deque())
             calls.append(_Call(client, run, on_done, time.monotonic()))
             if len(calls) > MAX_WAITING:
                 self._bursting[client] = time.monotonic() + _MEMORY_SECONDS
         self._start_waiting()
+        return True
 
     def shutdown(self, *, wait: bool) -> None:
         self._is_shut_down = True
-        self._waits_for_core.set()
+        self._looks_again.set()
         self._executor.shutdown(wait=wait)
 
     def count_computing(self, client: bytes, change: int) -> None:
@@ -90,9 +97,9 @@ class FairThreadPool:
             future.add_done_callback(call.on_done)
 
     def _retry_waiting(self) -> None:
-        while self._waits_for_core.wait() and not self._is_shut_down:
+        while self._looks_again.wait() and not self._is_shut_down:
             time.sleep(_RETRY_SECONDS)
-            self._waits_for_core.clear()
+            self._looks_again.clear()
             self._start_waiting()
 
     def _run(self, call: _Call) -> Any:
@@ -119,10 +126,12 @@ class FairThreadPool:
                 return None
             startable = [client for client in self._waiting if self._may_start(client)]
             if not startable:
+                if self._waiting:  # time alone makes some overdue
+                    self._looks_again.set()
                 return None
             client = min(startable, key=self._rank)
             if self._may_wait_for_core(client) and not has_spare_core():
-                self._waits_for_core.set()
+                self._looks_again.set()
                 return None
             calls = self._waiting.pop(client)
             call = calls.popleft()

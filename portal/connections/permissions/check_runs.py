@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import InterfaceError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -23,6 +24,8 @@ from portal.core import queue, transitions
 from portal.core.database.concurrent_creation import create_or_join
 from portal.core.hooks import Hook
 from portal.core.secrets.secret_field import SecretUnreadable
+
+logger = logging.getLogger(__name__)
 
 CHECK_TASK = "portal.connections.tasks.check_permissions"
 Cause = CheckRun.Cause
@@ -180,8 +183,17 @@ def fail_silent_runs() -> list[CheckRun]:
     cutoff = timezone.now() - RUN_TIMEOUT
     progressing = PermissionCheck.objects.filter(run=OuterRef("pk"), checked_at__gte=cutoff)
     silent = _select_due_before(cutoff).filter(~Exists(progressing), status__in=CheckRun.OPEN)
-    sentence = "The check was interrupted. Start it again."
-    return [check for check in silent if _fail_run(check, Cause.INTERRUPTED, sentence)]
+    return [check for check in silent if _interrupt_run(check)]
+
+
+def _interrupt_run(check: CheckRun) -> bool:
+    try:
+        return _fail_run(check, Cause.INTERRUPTED, "The check was interrupted. Start it again.")
+    except InterfaceError:
+        raise  # the database is away
+    except Exception:  # of one customer: the others' checks end all the same
+        logger.exception("Check %d could not be ended", check.pk)
+        return False
 
 
 def _select_due_before(cutoff: datetime) -> QuerySet[CheckRun]:

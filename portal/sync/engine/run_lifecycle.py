@@ -70,11 +70,12 @@ def get_or_create_run(
     scope, steps = plan.build_plan(connection, scope)
 
     def create() -> SyncRun:
+        # Locks the connection before the run, as the end of a permission check does.
+        unread_lists.mark_unread(connection, plan.list_skipped_lists(connection, steps))
         run = SyncRun.objects.create(connection=connection, requested_by=by, scope=scope)
         for step in steps:
             step.run = run
         SyncStep.objects.bulk_create(steps)
-        unread_lists.mark_unread(connection, plan.list_skipped_lists(connection, steps))
         return run
 
     return create_or_join(create, _open_runs(connection, scope))

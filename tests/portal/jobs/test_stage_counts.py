@@ -244,6 +244,27 @@ def test_counts_of_many_customers_are_spread(advance_clock, run_tasks) -> None:
     assert counted == [4, 8, 9]
 
 
+def test_customer_that_cannot_be_counted_stops_no_other(
+    run_tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = [
+        ConnectionFactory(organization=OrganizationFactory(name=f"Customer {number}"), state="live")
+        for number in range(3)
+    ]
+    update_counts = stage_counts.update_counts
+
+    def fail_for_first(connection: Connection) -> int:
+        if connection == connections[0]:
+            raise ValueError
+        return update_counts(connection)
+
+    monkeypatch.setattr(stage_counts, "update_counts", fail_for_first)
+    tasks.update_all_counts()
+    run_tasks()
+    counted = StageCountRun.objects.exclude(counted_until=None)
+    assert {run.connection for run in counted} == set(connections[1:])
+
+
 def test_full_sync_recounts_every_job(connect, run_tasks, advance_clock) -> None:
     connection = connect()
     Job.objects.update(active_applications=99)

@@ -17,6 +17,7 @@ from portal.web import fair_thread_pool
 from portal.web.fair_thread_pool import (
     MAX_WAIT,
     MAX_WAIT_FOR_CORE,
+    MOST_WAITING,
     FairThreadPool,
     get_seconds_since_arrival,
     identify_client,
@@ -31,7 +32,7 @@ class _Calls:
     """Calls that occupy a thread until they are let go."""
 
     def __init__(self, pool: FairThreadPool) -> None:
-        self._pool = pool
+        self.pool = pool
         self._gates: dict[str, threading.Event] = {}
         self._finished: dict[str, threading.Event] = {}
         self._paused: set[str] = set()
@@ -43,7 +44,7 @@ class _Calls:
         for name in names:
             self._gates[name], self._finished[name] = threading.Event(), threading.Event()
             finished = self._finished[name]
-            self._pool.submit_for(
+            self.pool.submit_for(
                 name[0].encode(), partial(self._run, name), lambda _, done=finished: done.set()
             )
 
@@ -55,7 +56,7 @@ class _Calls:
     def use_cpu(self, client: str, seconds: float) -> None:
         finished = threading.Event()
         until = partial(_compute, seconds)
-        self._pool.submit_for(client.encode(), until, lambda _: finished.set())
+        self.pool.submit_for(client.encode(), until, lambda _: finished.set())
         assert finished.wait(10)
 
     def _run(self, name: str) -> None:
@@ -201,6 +202,27 @@ def test_burst_waits_for_an_idle_core(calls: _Calls, cores: SimpleNamespace) -> 
     assert calls.wait_for(5)[4] == "a1"
 
 
+def test_flood_is_refused(calls: _Calls) -> None:
+    calls.submit("a1", "a2")
+    calls.wait_for(2)
+    accepted = [
+        calls.pool.submit_for(b"a", lambda: None, lambda _: None) for _ in range(MOST_WAITING + 5)
+    ]
+    assert accepted == [True] * MOST_WAITING + [False] * 5
+    calls.submit("b1")
+    assert calls.wait_for(3)[2] == "b1"
+
+
+def test_overdue_request_is_started_without_another_event(
+    calls: _Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls.submit("b1", "a1", "a2")  # the second one of a client waits while others compute
+    calls.wait_for(2)
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + MAX_WAIT + 0.1)
+    assert calls.wait_for(3)[2] == "a2"
+
+
 def test_burst_is_remembered_for_a_while(
     calls: _Calls, cores: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,6 +337,7 @@ def test_all_queued_calls_are_run(calls: _Calls) -> None:
     [
         (b"GET / HTTP/1.1\r\nCookie: a=b; sessionid=xyz; c=d", b"xyz"),
         (b"GET / HTTP/1.1\r\ncookie: __Host-session=xyz", b"xyz"),
+        (b"GET / HTTP/1.1\r\nCookie: __Host-session=a; __Host-session=xyz; sessionid=b", b"xyz"),
         (b"POST /webhooks/token/ HTTP/1.1\r\nHost: a", b"/webhooks/token"),
         (b"GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1", b"192.0.2.1"),
         (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\nCookie: sessionid=xyz", b"192.0.2.9"),
