@@ -27,8 +27,10 @@ def list_granted(check: CheckRun) -> list[str]:
 
     Empty if it has not started.
     """
+    if check.started_at is None:
+        return []
     granted = check.results.filter(outcome=ProbeOutcome.GRANTED, checked_at__gte=check.started_at)
-    return list(granted.values_list("permission", flat=True)) if check.started_at else []
+    return list(granted.values_list("permission", flat=True))
 
 
 def store_results(check: CheckRun, probes: Iterable[ProbeResult]) -> None:
