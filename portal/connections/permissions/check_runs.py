@@ -78,8 +78,8 @@ def _build_results(run: CheckRun, only: Collection[str]) -> list[PermissionCheck
     return rows
 
 
-def execute_run(check: CheckRun) -> bool:
-    """Run the check. False if another worker has it or it goes on later."""
+def execute_run(check: CheckRun) -> None:
+    """Run the check, unless another worker has it, until it ends or goes on later."""
     now = timezone.now()
     if check.is_waiting or not transitions.try_move(
         check,
@@ -87,26 +87,27 @@ def execute_run(check: CheckRun) -> bool:
         why="started",
         started_at=check.started_at or now,
     ):
-        return False
+        return
     waiting_count = check_results.select_waiting(check).count()
     try:
         _probe_all(check)
     except SecretUnreadable:
         retry_text = "Connect" if check.credential.is_consent else "Enter it"
         sentence = f"The stored credential can't be read. {retry_text} again."
-        return _fail_run(check, Cause.UNREADABLE, sentence)
+        _fail_run(check, Cause.UNREADABLE, sentence)
     except BadCredential as error:
         next_step = "Connect again" if check.credential.is_consent else "Enter a new one"
-        return _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} {next_step}.")
+        _fail_run(check, Cause.CREDENTIAL, f"{error.sentence} {next_step}.")
     except (AtsUnavailable, RateLimited) as error:
         has_progressed = check_results.select_waiting(check).count() < waiting_count
         if wait := waiting.plan_wait(check, error, has_progressed=has_progressed):
             _postpone_run(check, wait)
-            return False
-        return _fail_run(check, Cause.NO_ANSWER, waiting.describe_giving_up(error))
+        else:
+            _fail_run(check, Cause.NO_ANSWER, waiting.describe_giving_up(error))
     except AtsError as error:
-        return _fail_run(check, Cause.NO_ANSWER, error.sentence)
-    return _end_run(check, CheckRun.Status.DONE, why="all permissions checked")
+        _fail_run(check, Cause.NO_ANSWER, error.sentence)
+    else:
+        _end_run(check, CheckRun.Status.DONE, why="all permissions checked")
 
 
 @transaction.atomic
@@ -147,27 +148,29 @@ def _end_run(check: CheckRun, status: str, *, why: str, **fields: str) -> bool:
     # Locked before the check, as where a connection ends.
     connections = Connection.objects.filter(pk=check.connection_id)
     connections.select_for_update(no_key=True).first()
-    has_ended = transitions.try_move(check, status, why=why, finished_at=timezone.now(), **fields)
+    has_ended = _move_to_end(check, status, why=why, **fields)
     if has_ended:
         check_ended.run(check)
     return has_ended
 
 
+def _move_to_end(check: CheckRun, status: str, *, why: str, **fields: str) -> bool:
+    return transitions.try_move(check, status, why=why, finished_at=timezone.now(), **fields)
+
+
 def _fail_run(check: CheckRun, cause: str, sentence: str) -> bool:
-    return _end_run(check, CheckRun.Status.FAILED, why=sentence, cause=cause, failure=sentence)
+    return _end_run(check, CheckRun.Status.FAILED, **_describe_failure(cause, sentence))
+
+
+def _describe_failure(cause: str, sentence: str) -> dict[str, str]:
+    return {"why": sentence, "cause": cause, "failure": sentence}
 
 
 def interrupt_open_runs(connection: Connection, sentence: str) -> None:
     """For a connection that ends or changes: its checks have no consequences."""
     for check in connection.checks.filter(status__in=CheckRun.OPEN):
-        transitions.try_move(
-            check,
-            CheckRun.Status.FAILED,
-            why=sentence,
-            cause=Cause.INTERRUPTED,
-            failure=sentence,
-            finished_at=timezone.now(),
-        )
+        failure = _describe_failure(Cause.INTERRUPTED, sentence)
+        _move_to_end(check, CheckRun.Status.FAILED, **failure)
 
 
 def list_unstarted_runs() -> dict[int, int]:
