@@ -154,14 +154,18 @@ class SharedRateLimiter:
         return self._update_state(free_slot)
 
     def _update_state(self, change: Callable[[LimiterState], None]) -> CallPause | None:
-        def update(raw: bytes | None) -> tuple[bytes, tuple[CallPause | None, CallPause | None]]:
-            state = _decode_state(raw)
-            before = self._get_pause(state)
-            change(state)
-            return _ENCODE(state), (before, self._get_pause(state))
+        # A change is applied again if someone else wrote meanwhile, or if the answer that it was
+        # stored got lost: so the pause is compared with the one before the first try.
+        before: list[CallPause | None] = []
 
-        before, after = self._context.state_store.update(self._key, update, ttl=_STATE_TTL)
-        if before != after:
+        def update(raw: bytes | None) -> tuple[bytes, CallPause | None]:
+            state = _decode_state(raw)
+            before.append(self._get_pause(state))
+            change(state)
+            return _ENCODE(state), self._get_pause(state)
+
+        after = self._context.state_store.update(self._key, update, ttl=_STATE_TTL)
+        if before[0] != after:
             self._context.on_pause(after)
         return after
 

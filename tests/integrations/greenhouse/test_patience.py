@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from integrations.ats.client_context import BreakerPolicy, CallPause, CallRefusal, MemoryStateStore
+from integrations.ats.client_context import (
+    BreakerPolicy,
+    CallPause,
+    CallRefusal,
+    MemoryStateStore,
+    StateChange,
+)
 from integrations.ats.errors import AtsUnavailable, NotFound, RateLimited
 from integrations.greenhouse.sandbox import Sandbox
 from integrations.http.bulkhead import ProcessBulkhead
@@ -24,6 +30,7 @@ from tests.integrations.greenhouse.provider_bench import (
     open_provider_bench,
 )
 
+T = TypeVar("T")
 POLICY = BreakerPolicy(failures=3, slow_seconds=5.0, cooldown=5.0, max_cooldown=15.0)
 WORKER = {"max_wait_seconds": 1.0, "breaker": POLICY}
 
@@ -128,6 +135,27 @@ def test_day_long_retry_after_is_capped(worker: ProviderBench) -> None:
 
 
 # -- circuit breaker ---------------------------------------------------------------------------
+class AppliesTwice(MemoryStateStore):
+    """As when the answer that a change was stored got lost, and the change is tried again."""
+
+    def update(self, key: str, change: StateChange[T], *, ttl: float) -> T:
+        super().update(key, change, ttl=ttl)
+        return super().update(key, change, ttl=ttl)
+
+
+def test_pause_is_reported_if_its_storing_is_tried_again(open_bench: OpenBench) -> None:
+    bench = open_bench(V1, wired=WORKER)
+    break_jobs(bench)
+    fail(bench, POLICY.failures - 1)
+    pauses: list[CallPause | None] = []
+    bench.context.on_pause = pauses.append
+    store = AppliesTwice()
+    store._entries = bench.context.state_store._entries
+    bench.context.state_store = store
+    fail(bench, 1)
+    assert [pause.cause for pause in pauses if pause] == [CallPause.Cause.SLOW]
+
+
 def test_breaker_opens_after_failures(worker: ProviderBench) -> None:
     break_jobs(worker)
     assert fail(worker, 2).retry_at is None
