@@ -106,11 +106,6 @@ def exclude_queued(rows: QuerySet[Any], task: str) -> QuerySet[Any]:
     return rows.filter(~Exists(tasks))
 
 
-def is_queued(task: str) -> bool:
-    """Whether the task waits or runs, with any arguments."""
-    return QueuedTask.objects.filter(task=task).exists()
-
-
 def requeue_lost_tasks(task: str, organization_ids: Mapping[int, int | None]) -> None:
     """Enqueue `task` for those IDs for which it neither waits nor runs."""
     arguments = [_join_ids((pk,)) for pk in organization_ids]

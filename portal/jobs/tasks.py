@@ -1,15 +1,10 @@
 from __future__ import annotations
 
-import logging
-
 from portal.connections.models import Connection
-from portal.core.database.outages import DATABASE_AWAY
 from portal.core.tenancy.scope import all_organizations
 from portal.jobs.applicant_emails import delivery, schedule
 from portal.jobs.job_list import stage_counts
 from portal.jobs.models import ApplicantDigest
-
-logger = logging.getLogger(__name__)
 
 
 def update_counts(connection_id: int) -> None:
@@ -23,17 +18,6 @@ def recount_connection(connection_id: int) -> None:
 @all_organizations("finds every customer whose data changed")
 def update_all_counts() -> None:
     stage_counts.request_changed_counts()
-
-
-@all_organizations("counts several customers")
-def update_counts_of(*connection_ids: int) -> None:
-    for connection in Connection.objects.filter(pk__in=connection_ids):
-        try:
-            stage_counts.update_counts(connection)
-        except DATABASE_AWAY:
-            raise
-        except Exception:  # of one customer: the others are counted all the same
-            logger.exception("Connection %d could not be counted", connection.pk)
 
 
 def send_applicant_digest(digest_id: int) -> None:

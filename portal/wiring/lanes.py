@@ -54,7 +54,6 @@ TASK_OPTIONS = {
     "portal.webhooks.tasks.recover_stalled_work": _CHECKS,
     "portal.jobs.tasks.queue_applicant_digests": _CHECKS,
     "portal.jobs.tasks.update_all_counts": _COUNTS,
-    "portal.jobs.tasks.update_counts_of": _COUNTS,
     "portal.privacy.tasks.delete_expired_data": _SYNCS,
     "portal.support.tasks.run_periodic_checks": _CHECKS,
 }

@@ -37,11 +37,9 @@ from portal.jobs.models import StageCount, StageCountRun
 from portal.sync.models import Application, Candidate, Job, Stage, StageName
 
 UPDATE_TASK = "portal.jobs.tasks.update_counts"
-UPDATE_BATCH_TASK = "portal.jobs.tasks.update_counts_of"
 RECOUNT_TASK = "portal.jobs.tasks.recount_connection"
 BATCH_SIZE = 500
-# Changed customers are counted a few at a time, so that a core is free for clicks in between.
-_BATCH_CUSTOMERS, _SPREAD_SECONDS = 4, 50
+_SPREAD_SECONDS = 50  # of a minute: a core is free for clicks between two customers' counts
 _INACTIVE_STATES = (
     Connection.State.DRAFT,
     Connection.State.PAUSED,
@@ -59,16 +57,16 @@ def request_count_update(connection_id: int, whole: bool) -> None:
 
 
 def request_changed_counts() -> None:
-    """Queue the counts of all changed connections, spread over the minute until the next time."""
-    if queue.is_queued(UPDATE_BATCH_TASK):  # workers are late: not the same work twice
-        return
-    ids = [connection.pk for connection in list_changed_connections()]
+    """Queue the counts of all changed connections, spread over the minute until the next time,
+    unless they are queued already.
+    """
+    changed = queue.exclude_queued(list_changed_connections(), UPDATE_TASK)
+    organization_ids = list(changed.values_list("pk", "organization_id"))
     now = timezone.now()
-    for start in range(0, len(ids), _BATCH_CUSTOMERS):
+    for position, (connection_id, organization_id) in enumerate(organization_ids):
+        delay = timedelta(seconds=_SPREAD_SECONDS * position / len(organization_ids))
         queue.enqueue_task(
-            UPDATE_BATCH_TASK,
-            *ids[start : start + _BATCH_CUSTOMERS],
-            due_at=now + timedelta(seconds=_SPREAD_SECONDS * start / len(ids)),
+            UPDATE_TASK, connection_id, organization_id=organization_id, due_at=now + delay
         )
 
 
@@ -94,7 +92,7 @@ def update_counts(connection: Connection, *, whole: bool = False) -> int:
     return len(changed_ids)
 
 
-def list_changed_connections() -> list[Connection]:
+def list_changed_connections() -> QuerySet[Connection]:
     """Return the active connections that may have uncounted changes, the oldest count first."""
     runs = StageCountRun.objects.annotate(
         since=ExpressionWrapper(F("counted_until") - CHANGE_OVERLAP, output_field=DateTimeField())
@@ -114,7 +112,7 @@ def list_changed_connections() -> list[Connection]:
     )
     last_run = StageCountRun.objects.filter(connection=OuterRef("pk"))
     counted_until = Subquery(last_run.values("counted_until"))
-    return list(connections.order_by(counted_until.asc(nulls_first=True)))
+    return connections.order_by(counted_until.asc(nulls_first=True))
 
 
 def _list_changed_job_ids(connection: Connection, last_run: StageCountRun) -> Iterable[int]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import Count
+from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
 from portal.connections.models import Connection
+from portal.core import queue
+from portal.core.models import QueuedTask
 from portal.jobs import tasks
 from portal.jobs.job_list import stage_counts
 from portal.jobs.models import StageCountRun
@@ -236,33 +240,47 @@ def test_counts_of_many_customers_are_spread(advance_clock, run_tasks) -> None:
         ConnectionFactory(organization=organization, state=Connection.State.LIVE)
     for _ in range(2):  # what still waits is not queued again
         tasks.update_all_counts()
+    waiting = QueuedTask.objects.filter(task=stage_counts.UPDATE_TASK)
+    assert waiting.count() == 9
+    assert None not in waiting.values_list("organization_id", flat=True)
     counted = []
     for seconds in (0, 25, 25):
         advance_clock(seconds)
         run_tasks()
         counted.append(StageCountRun.objects.exclude(counted_until=None).count())
-    assert counted == [4, 8, 9]
+    assert counted == [1, 5, 9]
 
 
-def test_customer_that_cannot_be_counted_stops_no_other(
-    run_tasks, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("trouble", ["fails", "takes minutes"])
+def test_trouble_of_one_customers_count_delays_no_other(
+    trouble: str, run_tasks, advance_clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connections = [
+    troubled, *others = [
         ConnectionFactory(organization=OrganizationFactory(name=f"Customer {number}"), state="live")
         for number in range(3)
     ]
     update_counts = stage_counts.update_counts
 
     def fail_for_first(connection: Connection) -> int:
-        if connection == connections[0]:
+        if connection == troubled:
             raise ValueError
         return update_counts(connection)
 
     monkeypatch.setattr(stage_counts, "update_counts", fail_for_first)
+    if trouble == "takes minutes":  # its task of the last minute still runs
+        queue.enqueue_task(
+            stage_counts.UPDATE_TASK,
+            troubled.pk,
+            organization_id=troubled.organization_id,
+            due_at=timezone.now() + timedelta(hours=1),
+        )
     tasks.update_all_counts()
+    advance_clock(60)
+    with suppress(ValueError):  # of the one that fails, and the worker takes the next task
+        run_tasks()
     run_tasks()
     counted = StageCountRun.objects.exclude(counted_until=None)
-    assert {run.connection for run in counted} == set(connections[1:])
+    assert {run.connection for run in counted} == set(others)
 
 
 def test_full_sync_recounts_every_job(connect, run_tasks, advance_clock) -> None:
