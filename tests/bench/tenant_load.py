@@ -18,7 +18,7 @@ import httpx
 from integrations.greenhouse.sandbox.webhooks.delivery import sign_body
 from tests.bench.customers import Customer, SandboxControl
 
-# How often each kind happens beside the others. Syncs come by schedule, too.
+# How often each kind happens beside the others. Syncs come by schedule, too, and all are measured.
 MIX = {
     "list page": 40,
     "requisition page": 40,
@@ -26,6 +26,7 @@ MIX = {
     "webhook": 9,
     "refresh": 4,
     "check": 2,
+    "sync": 2,
 }
 EVENTS_PER_SECOND = 10  # at a rate of 1
 THREADS = 48
@@ -99,6 +100,9 @@ class Tenant:
 
     def test_permissions(self, event: Event) -> httpx.Response:
         return self.admin.post("/setup/permissions/", headers=HTMX)
+
+    def sync_changes(self, event: Event) -> httpx.Response:
+        return self.admin.post("/setup/syncs/")
 
     def advance_application(self, event: Event) -> httpx.Response | None:
         application = self._choose_application()
@@ -197,6 +201,7 @@ class Load:
             "click": tenant.advance_application,
             "refresh": tenant.refresh_requisition,
             "check": tenant.test_permissions,
+            "sync": tenant.sync_changes,
         }[kind]
 
 

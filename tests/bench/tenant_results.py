@@ -35,7 +35,7 @@ def count_unsettled(events: list[Event]) -> Counter[str]:
     unsettled: Counter[str] = Counter()
     ended = _load_ends(events)
     for event in events:
-        if event.kind in ("click", "webhook", "check", "refresh") and event.is_accepted:
+        if not event.kind.endswith("page") and event.is_accepted:
             unsettled[event.kind] += _get_end(event, ended) is None
     return unsettled
 
@@ -57,8 +57,10 @@ def measure_times(events: list[Event], window: tuple[float, float]) -> Times:
 
 
 # -- ends ------------------------------------------------------------------------------------------
-def _load_ends(events: list[Event]) -> dict[Any, float]:
-    """Map keys of actions and event IDs of deliveries to when they were done."""
+def _load_ends(events: list[Event]) -> dict[Any, Any]:
+    """Map keys of actions and event IDs of deliveries to when they were done, and each customer to
+    when its checks and syncs were, the earliest first.
+    """
     from portal.applications.models import ApplicationAction
     from portal.webhooks.models import Delivery
 
@@ -66,7 +68,7 @@ def _load_ends(events: list[Event]) -> dict[Any, float]:
     actions = ApplicationAction.objects.filter(key__in=keys, settled_at__isnull=False)
     ids = [event.values["event_id"] for event in events if "event_id" in event.values]
     deliveries = Delivery.objects.filter(event_id__in=ids, processed_at__isnull=False)
-    ends: dict[Any, float] = {
+    ends: dict[Any, Any] = {
         key: moment.timestamp()
         for rows in (
             actions.values_list("key", "settled_at"),
@@ -74,30 +76,35 @@ def _load_ends(events: list[Event]) -> dict[Any, float]:
         )
         for key, moment in rows
     }
-    for connection_id, _, _, finished_at in _load_checks(events):
-        if finished_at:
-            ends["check", connection_id] = finished_at
+    for kind in ("check", "sync"):
+        for connection_id, _, _, finished_at in _load_runs(events, kind):
+            if finished_at:
+                ends.setdefault((kind, connection_id), []).append(finished_at)
     return ends
 
 
-def _get_end(event: Event, ended: dict[Any, float]) -> float | None:
+def _get_end(event: Event, ended: dict[Any, Any]) -> float | None:
     if event.kind == "refresh":
         return event.values.get("done_at")
-    if event.kind == "check":
-        end = ended.get(("check", event.customer.connection_id))
-        return end if end and end >= event.due_at else None
+    if event.kind in ("check", "sync"):
+        run_ends = ended.get((event.kind, event.customer.connection_id), [])
+        return min((end for end in run_ends if end >= event.due_at), default=None)
     return ended.get(event.values.get("key") or event.values.get("event_id"))
 
 
-def _load_checks(events: list[Event]) -> list[tuple[int, float, float | None, float | None]]:
+def _load_runs(
+    events: list[Event], kind: str
+) -> list[tuple[int, float, float | None, float | None]]:
     """Return connection, and when it was queued, started and finished, oldest first."""
     from portal.connections.models import CheckRun
+    from portal.sync.models import SyncRun
 
-    due_times = [event.due_at for event in events if event.kind == "check"]
+    due_times = [event.due_at for event in events if event.kind == kind]
     if not due_times:
         return []
     since = datetime.fromtimestamp(min(due_times) - 1, UTC)
-    rows = CheckRun.objects.filter(queued_at__gte=since).order_by("pk")
+    runs = CheckRun.objects if kind == "check" else SyncRun.objects
+    rows = runs.filter(queued_at__gte=since).order_by("pk")
     return [
         (row.connection_id, *(moment and moment.timestamp() for moment in moments))
         for row in rows
@@ -108,7 +115,7 @@ def _load_checks(events: list[Event]) -> list[tuple[int, float, float | None, fl
 def _list_check_delays(events: list[Event]) -> list[float]:
     """Return how long after its click each check began; a check that joined another has none."""
     runs = defaultdict(list)
-    for connection_id, queued_at, started_at, _ in _load_checks(events):
+    for connection_id, queued_at, started_at, _ in _load_runs(events, "check"):
         runs[connection_id].append((queued_at, started_at or time.time()))
     delays = []
     for event in events:

@@ -12,7 +12,6 @@ from tests.bench.common import Figures
 from tests.bench.tenant_load import MIX, Event
 from tests.bench.tenant_results import Times, Wait
 
-KINDS = (*MIX, "sync")
 MOST_TIMES, MOST_ADDED_MS = 1.25, 50.0  # whichever allows more
 CHECK_START_P95, CHECK_START_LONGEST = 2.0, 5.0
 HEALTH_P99 = 0.2
@@ -74,7 +73,7 @@ class Verdict:
 
     def _judge_kinds(self) -> None:
         print(f"{'':<18}{'A: p50':>9}{'p95':>9}{'n':>6}{'B: p50':>11}{'p95':>9}{'n':>6}  ms")
-        for kind in KINDS:
+        for kind in MIX:
             quiet, noisy = _pool_times(self._quiet, kind), _pool_times(self._noisy, kind)
             values = [
                 1000 * _get_quantile(times, q) for times in (quiet, noisy) for q in (0.5, 0.95)
@@ -83,8 +82,7 @@ class Verdict:
                 (f"{part} ms, {name}" for name in "AB" for part in ("p50", "p95")), values,
                 strict=True,
             ):  # fmt: skip
-                if kind in MIX:
-                    self._figures.record(f"{kind}, {name}", value)
+                self._figures.record(f"{kind}, {name}", value)
             a50, a95, b50, b95 = values
             print(
                 f"{kind:<18}{a50:9.0f}{a95:9.0f}{len(quiet):6}{b50:11.0f}{b95:9.0f}{len(noisy):6}"
