@@ -171,6 +171,9 @@ class Load:
 
     def __init__(self, tenants: list[Tenant], sandbox: SandboxControl) -> None:
         self._turns = {kind: itertools.cycle(tenants) for kind in MIX}
+        # While a customer's permissions are checked, no sync of it can be asked for.
+        half = len(tenants) // 2
+        self._turns["sync"] = itertools.cycle(tenants[half:] + tenants[:half])
         self._sandbox = sandbox
         self._kinds = _spread_kinds()
         self.events: list[Event] = []
