@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
+from zlib import crc32
 
 from django.conf import settings
 from django.db import Error, connection, transaction
@@ -36,6 +37,9 @@ from portal.core.models import QueuedTask
 logger = logging.getLogger(__name__)
 
 MAX_WAIT_SECONDS = 1.0  # then the pusher sees whether it should stop
+# Django-Q enqueues all schedules of a minute at once: each task is due at a moment of its own, so
+# that clicks and syncs of that second don't wait for all of them.
+SCHEDULE_SPREAD = timedelta(seconds=10)
 CORE_POLL_SECONDS = 0.1  # while a heavy customer's task waits for a spare core
 RELEASE_INTERVAL_SECONDS = 5.0
 REPAIR_INTERVAL_SECONDS = 30.0
@@ -60,7 +64,7 @@ class DatabaseBroker(Broker):
         waiting = QueuedTask.objects.filter(task=path, arguments="", leased_until=None)
         row_id = waiting.values_list("pk", flat=True).first()
         try:
-            return row_id or insert_task(path, task)
+            return row_id or insert_task(path, task, due_at=timezone.now() + _compute_delay(path))
         except TaskWithoutLane:  # of a newer release, whose clusters enqueue it
             logger.warning("The scheduled task %s is not declared", path)
             return 0
@@ -164,6 +168,10 @@ class DatabaseBroker(Broker):
 
     def info(self) -> str:
         return f"Database ({connection.vendor})"
+
+
+def _compute_delay(path: str) -> timedelta:
+    return SCHEDULE_SPREAD * (crc32(path.encode()) % 1000) / 1000
 
 
 def insert_task(path: str, payload: str, **fields: Any) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.greenhouse.sandbox import Sandbox
+from portal.connections.models import Connection
 from portal.sync.engine import run_lifecycle
 from portal.sync.models import Job, SyncRun, SyncStep
 from tests.personas import Personas
@@ -117,3 +119,20 @@ def test_history_query_count_is_constant(connect, personas: Personas, sign_in) -
         run.steps.update(status="done")
         SyncRun.objects.filter(pk=run.pk).update(status="done")
     assert count_queries() <= count_for_one_sync
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ("checking", "Permissions are being checked. Try again once that has ended."),
+        ("paused", "The connection is paused. Nothing syncs until you resume."),
+        ("disconnected", "Syncs start once Greenhouse is connected."),
+    ],
+)
+def test_sync_now_says_why_nothing_is_synced(
+    state: str, sentence: str, connect, personas: Personas, sign_in
+) -> None:
+    Connection.objects.filter(pk=connect().pk).update(state=state)
+    page = sign_in(personas.ada).post(PAGE, follow=True).content.decode()
+    assert sentence in page
+    assert not SyncRun.objects.filter(scope="recent").exists()
