@@ -26,7 +26,7 @@ TASK_OPTIONS = {
     "portal.notifications.tasks.send_outgoing_email": _CHECKS,
     "portal.sync.tasks.refresh_record": _CHECKS,
     "portal.webhooks.tasks.process_deliveries": _CHECKS,
-    "portal.jobs.tasks.update_counts": _CHECKS,
+    "portal.jobs.tasks.update_counts": _COUNTS,
     "portal.jobs.tasks.send_applicant_digest": _CHECKS,
     "portal.jobs.tasks.recount_connection": _COUNTS,
     "portal.onboarding.tasks.exchange_code": _CHECKS,
