@@ -17,6 +17,7 @@ from portal.web.htmx import render_page_or_partial
 _NOT_CONNECTED = "Syncs start once Greenhouse is connected."
 _NOT_LIVE: dict[str, str] = {
     Connection.State.CHECKING: "Permissions are being checked. Try again once that has ended.",
+    Connection.State.SYNCING: "The first sync is still running.",
     Connection.State.PAUSED: "The connection is paused. Nothing syncs until you resume.",
 }
 

@@ -125,6 +125,7 @@ def test_history_query_count_is_constant(connect, personas: Personas, sign_in) -
     ("state", "sentence"),
     [
         ("checking", "Permissions are being checked. Try again once that has ended."),
+        ("syncing", "The first sync is still running."),
         ("paused", "The connection is paused. Nothing syncs until you resume."),
         ("disconnected", "Syncs start once Greenhouse is connected."),
     ],
