@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import hypothesis
 import pytest
-import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
@@ -35,6 +34,7 @@ from portal.connections.models import Connection
 from tests import queue, sandbox_cache, tables
 from tests.house.secret_scanner import _scan_for_secrets, leaks  # noqa: F401  (fixtures for every test)
 from tests.personas import Personas, create_personas
+from tests.redis_server import delete_redis_keys
 from tests.setup_cache import run_or_replay
 
 # How fast a machine is decides nothing; in CI chance does not, either.
@@ -147,21 +147,9 @@ def _clear_cache() -> Iterator[None]:
     yield
     get_memory_store().clear_values()
     if settings.REDIS_URL:
-        _delete_redis_keys()
+        delete_redis_keys()
     else:
         cache.clear()
-
-
-def _delete_redis_keys() -> None:
-    """Redis is shared by test processes side by side, so only this one's keys go."""
-    client = _open_redis(settings.REDIS_URL)
-    if keys := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
-        client.delete(*keys)
-
-
-@lru_cache
-def _open_redis(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A real Redis of the test's own, which it may stop or freeze."""
+"""A real Redis of the test's own, which it may stop or freeze; the keys in the shared one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import shutil
 import signal
 import subprocess
 import time
+from functools import cache
 from pathlib import Path
 
 import redis
+from django.conf import settings
 
 from tests.demo_process import find_free_port
 from tests.plugins.requirements import SYSTEM_PATH
@@ -63,3 +65,15 @@ class RedisServer:
                     time.sleep(0.01)
                 else:
                     return
+
+
+def delete_redis_keys() -> None:
+    """Redis is shared by test processes side by side, so only this one's keys go."""
+    client = _open_redis(settings.REDIS_URL)
+    if keys := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
+        client.delete(*keys)
+
+
+@cache
+def _open_redis(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url)

@@ -30,7 +30,15 @@ class _SharedRedisCacheClient(RedisCacheClient):
         return get_redis_client(self._servers[0])  # type: ignore[attr-defined]
 
 
-class FallbackRedisCache(RedisCache):
+class _PrefixRedisCache(RedisCache):
+    def clear(self) -> None:
+        """Delete this portal's keys only: the Redis holds the shared state, and others' data."""
+        client = get_redis_client(self._servers[0])  # type: ignore[attr-defined]
+        if keys := list(client.scan_iter(f"{self.key_prefix}:[0-9]*:*", count=1_000)):
+            client.delete(*keys)
+
+
+class FallbackRedisCache(_PrefixRedisCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__([server], params)
         self._class = _SharedRedisCacheClient
@@ -52,7 +60,7 @@ class FallbackRedisCache(RedisCache):
 
 
 def _with_fallback(name: str) -> Callable[..., Any]:
-    in_redis = getattr(RedisCache, name)
+    in_redis = getattr(_PrefixRedisCache, name)
 
     def operation(self: FallbackRedisCache, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 
 import pytest
+from django.conf import settings
 from django.core import mail
-from django.core.cache import cache
 from django.urls import reverse
 from django_q.brokers import get_broker
 from django_q.models import Schedule
@@ -31,6 +31,7 @@ from tests.portal.applications.action_helpers import (
     list_writes,
     submit_action,
 )
+from tests.redis_server import delete_redis_keys
 
 
 @pytest.fixture
@@ -54,7 +55,8 @@ def pass_minutes(run_tasks: Callable[[], int], advance_clock) -> Callable[[int],
 def _lose_redis_data() -> None:
     """Tasks, rate budget and tokens are gone."""
     get_broker().purge_queue()
-    cache.clear()
+    if settings.REDIS_URL:
+        delete_redis_keys()
     SharedState.objects.all().delete()
 
 
