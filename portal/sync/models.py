@@ -203,13 +203,17 @@ class TeamMember(OrganizationModel):
     """Membership of a hiring team, which gives no permission by itself."""
 
     job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="team")
-    user = models.ForeignKey(AtsUser, on_delete=models.CASCADE, related_name="teams")
+    user = models.ForeignKey(
+        AtsUser, on_delete=models.CASCADE, related_name="teams", db_index=False
+    )
     role = models.CharField(max_length=30)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["job", "user", "role"], name="unique_team_member"),
         )
+        # A search for a person finds their jobs without reading the rows.
+        indexes = (models.Index(fields=["user", "job"], name="jobs_of_team_member"),)
 
     def __str__(self) -> str:
         return f"{self.user}: {self.role} of {self.job}"

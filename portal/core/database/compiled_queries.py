@@ -16,11 +16,11 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.db.models.sql import UpdateQuery
 from django.db.transaction import TransactionManagementError, mark_for_rollback_on_error
 
-from portal.core.database.id_lists import CollectIds
+from portal.core.database.id_lists import collect_ids
 from portal.core.tenancy.scope import Scope, get_scope, resume_scope
 
 Row = TypeVar("Row")
@@ -77,8 +77,7 @@ def collect_once(
     @wraps(build)
     def run(*args: P.args, **kwargs: P.kwargs) -> tuple[str | None, int]:
         if not _can_compile(args):
-            rows = build(*args, **kwargs).aggregate(ids=CollectIds("pk"), count=Count("pk"))
-            return rows["ids"], rows["count"]
+            return collect_ids(build(*args, **kwargs))
         statement, values = _find_statement(build, args, kwargs)
         return statement.collect(values)
 

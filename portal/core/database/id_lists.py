@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Aggregate, BooleanField, Func, TextField
+from django.db import connection
+from django.db.models import Aggregate, BooleanField, Count, Func, QuerySet, TextField
 
 
 class CollectIds(Aggregate):
@@ -12,6 +14,24 @@ class CollectIds(Aggregate):
 
     def as_sqlite(self, compiler: Any, connection: Any, **_: Any) -> Any:
         return self.as_sql(compiler, connection, template="JSON_GROUP_ARRAY(%(expressions)s)")
+
+
+def collect_ids(rows: QuerySet[Any, Any]) -> tuple[str | None, int]:
+    """The IDs of a queryset, and how many; None if there are none."""
+    if rows.query.combinator is None:
+        collected = rows.aggregate(ids=CollectIds("pk"), count=Count("pk"))
+        return collected["ids"], collected["count"]
+    ids = [pk for row in rows for pk in row.values()]  # Django aggregates no unions
+    return format_ids(ids) if ids else None, len(ids)
+
+
+def format_ids(ids: Iterable[int]) -> str:
+    start, end = "{}" if connection.vendor == "postgresql" else "[]"
+    return f"{start}{','.join(map(str, ids))}{end}"
+
+
+def parse_ids(text: str) -> list[int]:
+    return [int(pk) for pk in text[1:-1].split(",") if pk]
 
 
 class IsOneOf(Func):

@@ -176,11 +176,10 @@ def load_answer_counts(
 
 
 @compile_once
-def _sum_answers(
-    job_ids: tuple[int, ...], first_day: date
-) -> QuerySet[DecisionTally, tuple[int, ...]]:
-    tallies = DecisionTally.objects.filter(job__in=job_ids, day__gte=first_day).order_by()
-    return tallies.values_list("job_id").annotate(Sum("in_time"), Sum("late"), Sum("unknown"))
+def _sum_answers(job_ids: tuple[int, ...], first_day: date) -> QuerySet[Job, tuple[int, ...]]:
+    jobs = Job.objects.filter(pk__in=job_ids, decision_tallies__day__gte=first_day).order_by()
+    sums = [Sum(f"decision_tallies__{outcome}") for outcome in ("in_time", "late", "unknown")]
+    return jobs.values_list("pk").annotate(*sums)
 
 
 def list_recruiter_figures(

@@ -13,15 +13,12 @@ from django.utils.safestring import SafeString, mark_safe
 from portal.core.database.compiled_queries import compile_once
 from portal.entitlements.rules import Rights, VisibilityRule
 from portal.jobs.job_list.filters import JobFilters
-from portal.jobs.models import StageCount
 from portal.sync.models import (
     AtsUser,
     Department,
     Job,
     Office,
-    Stage,
     StageName,
-    TeamMember,
     format_user_name,
 )
 
@@ -133,21 +130,20 @@ def _list_departments(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[Depar
 
 
 def _list_offices(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[Office]:
-    through: Any = Job.offices.through
-    office_jobs = through._default_manager.filter(office=OuterRef("pk"), job__in=jobs)
-    return Office.objects.filter(Exists(office_jobs), connection=connection_id)
+    has_job = Exists(jobs.filter(offices=OuterRef("pk")))
+    return Office.objects.filter(has_job, connection=connection_id)
 
 
 def _list_recruiters(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[AtsUser]:
-    recruiter_roles = TeamMember.objects.filter(user=OuterRef("pk"), role="recruiter", job__in=jobs)
-    return AtsUser.objects.filter(Exists(recruiter_roles), connection=connection_id)
+    has_job = Exists(jobs.filter(team__user=OuterRef("pk"), team__role="recruiter"))
+    return AtsUser.objects.filter(has_job, connection=connection_id)
 
 
 def _list_occupied_stages(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[StageName]:
-    stage_counts = StageCount.objects.filter(stage=OuterRef("pk"), active__gt=0, job__in=jobs)
-    return StageName.objects.filter(Exists(stage_counts), connection=connection_id)
+    has_job = Exists(jobs.filter(stage_counts__stage=OuterRef("pk"), stage_counts__active__gt=0))
+    return StageName.objects.filter(has_job, connection=connection_id)
 
 
 def _list_stages(connection_id: int, jobs: QuerySet[Job]) -> QuerySet[StageName]:
-    job_stages = Stage.objects.filter(connection=connection_id, name=OuterRef("name"), job__in=jobs)
-    return StageName.objects.filter(Exists(job_stages), connection=connection_id)
+    has_job = Exists(jobs.filter(stages__connection=connection_id, stages__name=OuterRef("name")))
+    return StageName.objects.filter(has_job, connection=connection_id)

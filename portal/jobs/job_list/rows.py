@@ -30,7 +30,7 @@ from portal.jobs.answers.promise import Promise, get_promise
 from portal.jobs.job_list.search import CandidateMatch
 from portal.jobs.job_list.stage_counts import build_waiting_since
 from portal.jobs.job_page.details import get_job_url
-from portal.sync.models import USER_NAME_FIELDS, Job, Opening, TeamMember, format_user_name
+from portal.sync.models import USER_NAME_FIELDS, Job, Opening, format_user_name
 from portal.web.row_urls import reverse_cached
 from portal.web.templatetags.names import isolate
 
@@ -170,9 +170,10 @@ def _add_recruiters(rows_by_job: Mapping[int, JobRow]) -> None:
 
 
 @compile_once
-def _find_recruiters(job_ids: tuple[int, ...]) -> QuerySet[TeamMember, tuple[Any, ...]]:
-    members = TeamMember.objects.filter(job__in=job_ids, role="recruiter")
-    return members.order_by("user__name", "id").values_list("job_id", *USER_NAME_FIELDS)
+def _find_recruiters(job_ids: tuple[int, ...]) -> QuerySet[Job, tuple[Any, ...]]:
+    jobs = Job.objects.filter(pk__in=job_ids, team__role="recruiter")
+    names = [f"team__{field}" for field in USER_NAME_FIELDS]
+    return jobs.order_by("team__user__name", "team__id").values_list("pk", *names)
 
 
 def _add_offices(rows_by_job: Mapping[int, JobRow]) -> None:

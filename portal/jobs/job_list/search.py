@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django.db.models import BooleanField, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.lookups import Exact
 
-from integrations.ats.types import JobStatus
 from portal.connections.models import Connection
 from portal.core.database.compiled_queries import collect_once, compile_once
-from portal.core.database.id_lists import IsOneOf
+from portal.core.database.id_lists import IsOneOf, format_ids, parse_ids
 from portal.core.names.search_keys import (
     Words,
     count_letters,
@@ -25,13 +24,14 @@ from portal.core.names.search_keys import (
 )
 from portal.core.names.text import format_person_name, format_unnamed
 from portal.entitlements.rules import Rights, Viewer, VisibilityRule
-from portal.sync.models import Application, AtsUser, Candidate, Job, Office, TeamMember
+from portal.sync.models import Application, AtsUser, Candidate, Job, Office
 from portal.web.id_parsing import parse_id
 
 # Trigram indexes can't find shorter words. Names in other scripts have fewer letters.
 MIN_NAME_LENGTH = 3
 _MAX_MATCHES = 200
 COMMON_NAME_COUNT = 20_000  # people; of more, jobs are looked through until a page is full
+_MANY_JOBS = 1_000  # to send their IDs takes longer than to find out which are visible
 _MAX_SPREAD_WORDS = 6  # each adds three subqueries
 _NAME_FEATURES = {"applications", "candidates"}
 _Term = tuple[str, Words, Words]  # as typed, and the words of a title and of an office
@@ -60,8 +60,9 @@ def _list_named_applications(
 
 
 def search_jobs(viewer: Viewer, query: str, *, closed: bool) -> tuple[str | None, Q | None]:
-    """Search visible jobs; of candidates, only those whose names may be read match. Return which
-    of them `is_found` finds, and a condition for further ones if the name is common.
+    """Search the connection's jobs; of candidates, only those whose names may be read match.
+    Return which of the visible ones `is_found` finds, perhaps with others, and a condition for
+    further ones if the name is common.
 
     The conditions are a union, so that each uses its own index; OR would scan all jobs. Each is
     limited to the connection, since matches of other customers would cost as much. They are looked
@@ -70,8 +71,8 @@ def search_jobs(viewer: Viewer, query: str, *, closed: bool) -> tuple[str | None
     remote_id = parse_id(query)
     candidate_ids = _collect_candidate_ids(query, viewer)
     typed_words = query.split()[:_MAX_SPREAD_WORDS]
-    ids, _ = _find_jobs(
-        viewer.ids,
+    ids, count = _find_jobs(
+        viewer.ids if candidate_ids else viewer.ids[:1],
         _parse_term(query),
         parse_words(query if may_be_name(query) else ""),
         () if remote_id is None else (remote_id,),
@@ -80,6 +81,8 @@ def search_jobs(viewer: Viewer, query: str, *, closed: bool) -> tuple[str | None
         rule=viewer.rule,
         closed=closed,
     )
+    if ids and count > _MANY_JOBS and not viewer.rule.is_site_admin:
+        ids = _keep_visible(ids, viewer, closed=closed)
     if candidate_ids is not None:
         return ids, None
     named = _list_named_applications(viewer.rule, viewer.ids, closed=closed)
@@ -100,10 +103,11 @@ def _find_jobs(
 ) -> QuerySet[Job, Any]:
     connection_id = viewer_ids[0]
     own_jobs = Job.objects.filter(connection=connection_id).order_by()
-    people = AtsUser.objects.filter(match_words(("search_name",), person), connection=connection_id)
+    is_person = match_words(("search_name",), person)
+    team = AtsUser.objects.filter(is_person, connection=connection_id, teams__job__isnull=False)
     matches = [
         *_match_job_itself(own_jobs, term, connection_id),
-        _match_related_jobs(TeamMember.objects.all(), "user_id", people),
+        team.order_by().values("teams__job"),
     ]
     matches += [own_jobs.filter(remote_id=remote_id).values("pk") for remote_id in remote_ids]
     for ids in candidate_ids:
@@ -111,10 +115,21 @@ def _find_jobs(
         is_named = IsOneOf(F("candidate_id"), Value(ids))
         matches.append(named.filter(is_named).order_by().values("job_id"))
     if spread_words:
-        matches.append(_match_spread_words(own_jobs, spread_words, connection_id))
-    status = JobStatus.CLOSED if closed else JobStatus.OPEN
-    jobs = rule.list_jobs(viewer_ids, closed=closed).filter(is_in_any(matches), status=status)
-    return jobs.order_by().values("pk")
+        matches += _match_spread_words(own_jobs, term, spread_words, connection_id)
+    return _union(matches)
+
+
+def _keep_visible(ids: str, viewer: Viewer, *, closed: bool) -> str:
+    # In Python: to plan with thousands of IDs takes PostgreSQL longer than to list visible ones.
+    visible = frozenset(_list_visible_ids(viewer.ids, rule=viewer.rule, closed=closed))
+    return format_ids(visible.intersection(parse_ids(ids)))
+
+
+@compile_once
+def _list_visible_ids(
+    viewer_ids: tuple[int, ...], *, rule: VisibilityRule, closed: bool
+) -> QuerySet[Job, int]:
+    return rule.list_jobs(viewer_ids, closed=closed).order_by().values_list("pk", flat=True)
 
 
 def is_found(ids: str | None) -> Q:
@@ -126,11 +141,11 @@ def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection |
     if connection is None:
         return False
     own_jobs = Job.objects.filter(connection=connection).order_by()
-    typed_words = query.split()[:_MAX_SPREAD_WORDS]
-    matches = _match_job_itself(own_jobs, _parse_term(query), connection.pk)
+    typed_words, term = query.split()[:_MAX_SPREAD_WORDS], _parse_term(query)
+    matches = _match_job_itself(own_jobs, term, connection.pk)
     if len(typed_words) > 1:
-        terms = [_parse_term(word) for word in typed_words]
-        matches.append(_match_spread_words(own_jobs, terms, connection.pk))
+        word_terms = [_parse_term(word) for word in typed_words]
+        matches += _match_spread_words(own_jobs, term, word_terms, connection.pk)
     return jobs.filter(is_in_any(matches)).exists()
 
 
@@ -141,32 +156,50 @@ def _parse_term(text: str) -> _Term:
 def _match_job_itself(
     own_jobs: QuerySet[Job], term: _Term, connection_id: int
 ) -> list[QuerySet[Any, Any]]:
-    text, title_words, office_words = term
-    is_office = match_words(("search_name",), office_words)
-    offices = Office.objects.filter(is_office, connection=connection_id)
+    text, title_words, _ = term
+    in_title = own_jobs.filter(match_title_words(text, title_words)).values("pk")
+    return [in_title, *_match_beside_title(own_jobs, term, connection_id)]
+
+
+def _match_beside_title(
+    own_jobs: QuerySet[Job], term: _Term, connection_id: int
+) -> list[QuerySet[Any, Any]]:
+    text, _, office_words = term
     return [
-        own_jobs.filter(match_title_words(text, title_words)).values("pk"),
         own_jobs.filter(requisition_id__icontains=text).values("pk"),
-        _match_related_jobs(Job.offices.through._default_manager.all(), "office_id", offices),
+        _list_office_rows(office_words, connection_id).values("job_id"),
     ]
 
 
-def _match_related_jobs(
-    related_rows: QuerySet[Any], column: str, matches: QuerySet[Any]
-) -> QuerySet[Any, Any]:
-    """The jobs of the rows whose `column` is one of `matches`."""
-    is_match = _InSubqueryArray(F(column), Subquery(matches.order_by().values("pk")))
-    return related_rows.filter(is_match).order_by().values("job_id")
+def _list_office_rows(office_words: Words, connection_id: int) -> QuerySet[Any]:
+    """The rows that say that a job is in an office of that name."""
+    is_named = match_words(("search_name",), office_words)
+    offices = Office.objects.filter(is_named, connection=connection_id).order_by().values("pk")
+    through: Any = Job.offices.through
+    rows: QuerySet[Any] = through._default_manager.order_by()
+    return rows.filter(_InSubqueryArray(F("office_id"), Subquery(offices)))
 
 
 def _match_spread_words(
-    own_jobs: QuerySet[Job], terms: Iterable[_Term], connection_id: int
-) -> QuerySet[Any, Any]:
-    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office."""
-    first_word, *other_words = (
-        _union(_match_job_itself(own_jobs, term, connection_id)) for term in terms
-    )
-    return first_word.intersection(*other_words)
+    own_jobs: QuerySet[Job], term: _Term, word_terms: Sequence[_Term], connection_id: int
+) -> list[QuerySet[Any, Any]]:
+    """Jobs that contain each word somewhere: “nurse berlin” is a title and an office. Those with
+    all words in the title are left out if `term` finds them.
+    """
+    beside_title = [
+        matches
+        for word_term in word_terms
+        for matches in _match_beside_title(own_jobs, word_term, connection_id)
+    ]
+    spread = own_jobs.filter(is_in_any(beside_title))
+    in_title = own_jobs
+    for text, title_words, office_words in word_terms:
+        has_word = match_title_words(text, title_words)
+        in_title = in_title.filter(has_word)
+        rows = _list_office_rows(office_words, connection_id).filter(job=OuterRef("pk"))
+        spread = spread.filter(has_word | Q(requisition_id__icontains=text) | Q(Exists(rows)))
+    is_in_term = len(term[1]) == len(word_terms)
+    return [spread.values("pk")] if is_in_term else [spread.values("pk"), in_title.values("pk")]
 
 
 def _union(matches: Sequence[QuerySet[Any, Any]]) -> QuerySet[Any, Any]:

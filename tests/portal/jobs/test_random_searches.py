@@ -50,8 +50,10 @@ def _compare_with_naive_rules(world: World) -> None:
         for candidate in Candidate.objects.all():
             expected = {a.job_id for a in applications if a.candidate_id == candidate.pk}
             assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
-            with patch.object(search, "COMMON_NAME_COUNT", -1):  # as if many had the name
-                assert _find_jobs(member, f"q={candidate}") == (expected if names_read else set())
+            for limit in ("COMMON_NAME_COUNT", "_MANY_JOBS"):  # as if many were found
+                with patch.object(search, limit, -1):
+                    found = _find_jobs(member, f"q={candidate}")
+                    assert found == (expected if names_read else set())
         active = [
             application
             for application in applications

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import connection as database
 from django.http import HttpResponse
 
+from portal.jobs.job_list import search
 from portal.sync.models import Job, Office
 from tests.personas import Personas, create_personas
 from tests.portal.entitlements import synced_data
@@ -97,6 +98,9 @@ def test_search_finds_only_visible_candidates(
         "zürich  nights",
         "nights   senior",
         "req-7 nig",
+        "t s",  # too short for words of a title, so compared as typed
+        "senior nurse nights zurich west req-7",
+        "nights senior nurse zurich west req-7 and words after the sixth",
     ],
 )
 def test_search_words_in_any_order_and_field(
@@ -106,6 +110,17 @@ def test_search_words_in_any_order_and_field(
     job.offices.add(Office.objects.create(connection=acme, remote_id=1, name="Zürich West"))
     synced_data.create_job(acme, "Nurse, days", requisition_id="REQ-8")
     assert _find_jobs(sign_in(personas.sam), query) == ["Senior Nurse, nights"]
+
+
+def test_broad_search_finds_only_visible_jobs(
+    jobs, personas: Personas, sign_in, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_MANY_JOBS", 1)
+    for query, for_sam in (("o", ["Cook"]), ("r", ["Nurse"]), ("e", ["Nurse"]), ("s", ["Nurse"])):
+        assert _find_jobs(sign_in(personas.sam), query) == for_sam, query
+    assert _find_jobs(sign_in(personas.remy), "o") == ["Cook"]
+    assert _find_jobs(sign_in(personas.remy), "r") == []
+    assert _find_jobs(sign_in(personas.remy), "s") == []
 
 
 def test_spread_words_need_one_candidate_name(acme, sam, personas: Personas, sign_in) -> None:
