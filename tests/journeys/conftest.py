@@ -31,6 +31,7 @@ SCREENSHOTS = PROJECT / "artifacts" / "screenshots" if os.environ.get("KEEP_SCRE
 
 SESSION_COOKIE = "sessionid"
 TIMEOUT_MS = 60_000  # milliseconds: real workers and real HTTP, on a machine that may be busy
+SKIP_MS = 500  # milliseconds for an answer, before time is skipped again
 RELOAD_MS = 250  # milliseconds between two looks at a page that doesn't follow by itself
 # Long enough to undo something on a busy machine; `Demo.end_holds` ends it early. Shorter than the
 # timeout, and than the longest extension of an undo period.
@@ -326,6 +327,18 @@ def find_rows(page: Page, name: str = "Advance") -> list[Locator]:
     expect(rows.first).to_be_visible()
     page.wait_for_load_state()
     return [page.locator(f"tr#{row.get_attribute('id')}") for row in rows.all()]
+
+
+def skip_time_until(page: Page, shown: Locator, *, seconds: float) -> None:
+    """Let the page ask again at once, which it does after some seconds, until it shows this. Its
+    clock must have been installed before it was opened.
+    """
+    for _ in range(TIMEOUT_MS // SKIP_MS):
+        if shown.is_visible():
+            return
+        page.clock.fast_forward(1000 * seconds)
+        page.wait_for_timeout(SKIP_MS)
+    expect(shown).to_be_visible(timeout=1)
 
 
 def reload_until(page: Page, is_reached: Callable[[], bool]) -> None:
