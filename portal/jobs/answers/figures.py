@@ -21,8 +21,8 @@ from portal.core.database.compiled_queries import compile_once
 from portal.jobs.answers import tally_sums
 from portal.jobs.answers.labels import DueLabel, describe_due, describe_wait, format_count
 from portal.jobs.answers.promise import Promise
-from portal.jobs.models import DecisionTally, DecisionTallySum, StageCountRun
-from portal.sync.models import AtsUser, Job, TeamMember
+from portal.jobs.models import DecisionTallySum, StageCountRun
+from portal.sync.models import AtsUser, Job
 
 PERIODS = {30: "30 days", 90: "90 days"}
 DEFAULT_PERIOD = 30
@@ -188,14 +188,13 @@ def list_recruiter_figures(
     """Of recruiters on the hiring teams, who is closest to missing the promise first. A requisition
     with several recruiters counts for each.
     """
-    team = TeamMember.objects.filter(role="recruiter", job__in=jobs.order_by()).order_by()
     urgent_ids = _find_urgent_recruiters(jobs, limit)
-    if urgent_ids is not None:
-        team = team.filter(user__in=urgent_ids)
+    team_filters = {} if urgent_ids is None else {"team__user__in": urgent_ids}
+    recruited = jobs.order_by().filter(team__role="recruiter", **team_filters)
     rows = list(
-        team.values_list(
-            *("user_id", "job_id", "job__status"),
-            *("job__undecided", "job__undecided_since", "job__decision_unknown"),
+        recruited.values_list(
+            *("team__user", "pk", "status"),
+            *("undecided", "undecided_since", "decision_unknown"),
         )
     )
     counts = _load_counts({row[1] for row in rows}, promise, period)
@@ -217,13 +216,15 @@ def _load_counts(
 ) -> dict[int, tuple[int, AnswerCounts]]:
     """How many are overdue, and what was answered in the period, by job."""
     pending_from = promise.find_earliest_pending_day(promise.get_local_day(timezone.now()))
-    in_period = Q(day__gte=find_first_day(promise, period))
-    tallies = DecisionTally.objects.filter(in_period | Q(waiting__gt=0), job__in=job_ids).order_by()
-    rows = tallies.values_list("job_id").annotate(
-        overdue=Sum("waiting", filter=Q(day__lt=pending_from), default=0),
-        answered_in_time=Sum("in_time", filter=in_period, default=0),
-        answered_late=Sum("late", filter=in_period, default=0),
-        answered_unknown=Sum("unknown", filter=in_period, default=0),
+    in_period = Q(decision_tallies__day__gte=find_first_day(promise, period))
+    is_pending = Q(decision_tallies__day__lt=pending_from)
+    is_counted = in_period | Q(decision_tallies__waiting__gt=0)
+    jobs = Job.objects.filter(is_counted, pk__in=job_ids).order_by()
+    rows = jobs.values_list("pk").annotate(
+        overdue=Sum("decision_tallies__waiting", filter=is_pending, default=0),
+        answered_in_time=Sum("decision_tallies__in_time", filter=in_period, default=0),
+        answered_late=Sum("decision_tallies__late", filter=in_period, default=0),
+        answered_unknown=Sum("decision_tallies__unknown", filter=in_period, default=0),
     )
     return {job_id: (overdue, AnswerCounts(*counts)) for job_id, overdue, *counts in rows}
 
@@ -234,9 +235,9 @@ def _find_urgent_recruiters(jobs: QuerySet[Job], limit: int) -> list[int] | None
     """
     waiting = jobs.filter(status=JobStatus.OPEN, undecided_since__isnull=False)
     job_ids = list(waiting.order_by("undecided_since").values_list("pk", flat=True)[:_URGENT_JOBS])
-    recruiters = TeamMember.objects.filter(role="recruiter", job__in=job_ids).order_by()
-    rows = recruiters.values_list("user_id").annotate(since=Min("job__undecided_since"))
-    user_ids = [user_id for user_id, _ in rows.order_by("since", "user_id")[:limit]]
+    recruited = Job.objects.filter(pk__in=job_ids, team__role="recruiter").order_by()
+    rows = recruited.values_list("team__user").annotate(since=Min("undecided_since"))
+    user_ids = [user_id for user_id, _ in rows.order_by("since", "team__user")[:limit]]
     return user_ids if len(user_ids) == limit else None
 
 
