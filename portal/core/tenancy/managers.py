@@ -91,6 +91,7 @@ def _build_condition(model: Any, scope: Scope, organization_id: int) -> Lookup[A
         return Exact(column, scope.owner_ids[owner])
     if owner is model or find_owner_field(owner).primary_key:  # the organization's own ID
         return Exact(column, organization_id)
+    # PostgreSQL may read all of the owner's rows for it: queries for many begin with the owner.
     known_owner, pk = _find_known_owner(owner, scope) or (None, organization_id)
     return In(column, RawSQL(_build_owner_sql(owner, known_owner), (pk,)))  # noqa: S611
 
