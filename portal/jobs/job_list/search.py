@@ -32,7 +32,7 @@ MIN_NAME_LENGTH = 3
 _MAX_MATCHES = 200
 COMMON_NAME_COUNT = 20_000  # people; of more, jobs are looked through until a page is full
 _MANY_JOBS = 1_000  # to send their IDs takes longer than to find out which are visible
-_MAX_SPREAD_WORDS = 6  # each adds three subqueries
+_MAX_SPREAD_WORDS = 6  # each adds five subqueries
 _NAME_FEATURES = {"applications", "candidates"}
 _Term = tuple[str, Words, Words]  # as typed, and the words of a title and of an office
 
