@@ -17,7 +17,6 @@ import httpx
 import hypothesis
 import pytest
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client, TransactionTestCase
 from django.urls import reverse
@@ -34,7 +33,7 @@ from portal.connections.models import Connection
 from tests import queue, sandbox_cache, tables
 from tests.house.secret_scanner import _scan_for_secrets, leaks  # noqa: F401  (fixtures for every test)
 from tests.personas import Personas, create_personas
-from tests.redis_server import delete_redis_keys
+from tests.redis_server import clear_cache
 from tests.setup_cache import run_or_replay
 
 # How fast a machine is decides nothing; in CI chance does not, either.
@@ -146,10 +145,7 @@ def _clear_cache() -> Iterator[None]:
     """What a test left in the cache, or elsewhere in Redis, is not the next one's."""
     yield
     get_memory_store().clear_values()
-    if settings.REDIS_URL:
-        delete_redis_keys()
-    else:
-        cache.clear()
+    clear_cache()
 
 
 @pytest.fixture

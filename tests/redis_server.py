@@ -1,4 +1,4 @@
-"""A real Redis of the test's own, which it may stop or freeze; the keys in the shared one."""
+"""A real Redis of the test's own, which it may stop or freeze, and the one that all share."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import time
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import redis
 from django.conf import settings
+from django.core.cache import cache
 
 from tests.demo_process import find_free_port
 from tests.plugins.requirements import SYSTEM_PATH
@@ -67,13 +68,16 @@ class RedisServer:
                     return
 
 
-def delete_redis_keys() -> None:
-    """Redis is shared by test processes side by side, so only this one's keys go."""
+def clear_cache() -> None:
+    """Empty the cache, and what else this test process keeps in the Redis that others share."""
+    if not settings.REDIS_URL:
+        cache.clear()
+        return
     client = _open_redis(settings.REDIS_URL)
     if keys := client.keys(f"*{settings.Q_CLUSTER['name']}:*"):
         client.delete(*keys)
 
 
-@cache
+@lru_cache
 def _open_redis(url: str) -> redis.Redis:
     return redis.Redis.from_url(url)

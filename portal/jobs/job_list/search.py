@@ -70,14 +70,13 @@ def search_jobs(viewer: Viewer, query: str, *, closed: bool) -> tuple[str | None
     """
     remote_id = parse_id(query)
     candidate_ids = _collect_candidate_ids(query, viewer)
-    typed_words = query.split()[:_MAX_SPREAD_WORDS]
     ids, count = _find_jobs(
         viewer.ids if candidate_ids else viewer.ids[:1],
         _parse_term(query),
         parse_words(query if may_be_name(query) else ""),
         () if remote_id is None else (remote_id,),
         (candidate_ids,) if candidate_ids else (),
-        tuple(map(_parse_term, typed_words)) if len(typed_words) > 1 else (),
+        _parse_spread_words(query),
         rule=viewer.rule,
         closed=closed,
     )
@@ -141,16 +140,21 @@ def matches_job_itself(jobs: QuerySet[Job], query: str, connection: Connection |
     if connection is None:
         return False
     own_jobs = Job.objects.filter(connection=connection).order_by()
-    typed_words, term = query.split()[:_MAX_SPREAD_WORDS], _parse_term(query)
+    term, word_terms = _parse_term(query), _parse_spread_words(query)
     matches = _match_job_itself(own_jobs, term, connection.pk)
-    if len(typed_words) > 1:
-        word_terms = [_parse_term(word) for word in typed_words]
+    if word_terms:
         matches += _match_spread_words(own_jobs, term, word_terms, connection.pk)
     return jobs.filter(is_in_any(matches)).exists()
 
 
 def _parse_term(text: str) -> _Term:
     return text, parse_title(text), parse_words(text)
+
+
+def _parse_spread_words(query: str) -> tuple[_Term, ...]:
+    """Empty if there is only one word."""
+    typed_words = query.split()[:_MAX_SPREAD_WORDS]
+    return tuple(map(_parse_term, typed_words)) if len(typed_words) > 1 else ()
 
 
 def _match_job_itself(
@@ -198,8 +202,9 @@ def _match_spread_words(
         in_title = in_title.filter(has_word)
         rows = _list_office_rows(office_words, connection_id).filter(job=OuterRef("pk"))
         spread = spread.filter(has_word | Q(requisition_id__icontains=text) | Q(Exists(rows)))
-    is_in_term = len(term[1]) == len(word_terms)
-    return [spread.values("pk")] if is_in_term else [spread.values("pk"), in_title.values("pk")]
+    if len(term[1]) == len(word_terms):
+        return [spread.values("pk")]
+    return [spread.values("pk"), in_title.values("pk")]
 
 
 def _union(matches: Sequence[QuerySet[Any, Any]]) -> QuerySet[Any, Any]:

@@ -25,6 +25,4 @@ def test_clearing_deletes_own_cache_keys_only() -> None:
     assert cache.get("sign-ins") is None
     assert cache.get("sign-ins", version=2) is None
     assert client.get(others_key) == b"kept"
-    assert (
-        RedisStore(settings.REDIS_URL).update("budget", lambda raw: (raw, raw), ttl=60) == b"kept"
-    )
+    assert store.update("budget", lambda raw: (raw, raw), ttl=60) == b"kept"

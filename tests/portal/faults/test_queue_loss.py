@@ -6,7 +6,6 @@ from collections.abc import Callable
 from importlib import import_module
 
 import pytest
-from django.conf import settings
 from django.core import mail
 from django.urls import reverse
 from django_q.brokers import get_broker
@@ -31,7 +30,7 @@ from tests.portal.applications.action_helpers import (
     list_writes,
     submit_action,
 )
-from tests.redis_server import delete_redis_keys
+from tests.redis_server import clear_cache
 
 
 @pytest.fixture
@@ -55,8 +54,7 @@ def pass_minutes(run_tasks: Callable[[], int], advance_clock) -> Callable[[int],
 def _lose_redis_data() -> None:
     """Tasks, rate budget and tokens are gone."""
     get_broker().purge_queue()
-    if settings.REDIS_URL:
-        delete_redis_keys()
+    clear_cache()
     SharedState.objects.all().delete()
 
 
